@@ -1,0 +1,75 @@
+# The front door: what a person types. The build itself is CMakeLists.txt; the sets of flags are CMakePresets.json.
+#
+#   make            build (installs what is missing first)      make bench     measure the kernels
+#   make demo       build and run examples/glyphs               make asan      the tests under ASan and UBSan
+#   make check      all tests and lints                         make tsan      the tests under TSan
+#   make install    PREFIX=/usr/local DESTDIR=                  make fuzz      FUZZ_SECONDS=60 for each target
+#   make lint man dist clean deps
+PREFIX       ?= /usr/local
+JOBS         ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+BUILD        := build/release
+
+# Everything that building, testing and linting need, by the names of Debian 12; the last line is for tsan and fuzz.
+DEPS := g++ cmake ninja-build ccache pkg-config \
+  libhdf5-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev protobuf-compiler \
+  libgtest-dev libbenchmark-dev bats hdf5-tools time mandoc shellcheck clang-format \
+  clang libclang-rt-14-dev libomp-dev
+
+.PHONY: all deps demo check bench lint asan tsan fuzz man install dist clean
+all: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j $(JOBS)
+
+# Quick when nothing is missing, and then needs neither root nor the network.
+deps:
+	@if ! command -v dpkg-query > /dev/null; then echo "not Debian: wanted the like of $(DEPS)" >&2; exit 0; fi; \
+	missing=; for package in $(DEPS); do \
+	  dpkg-query -W -f '$${Status}' $$package 2> /dev/null | grep -q '^install ok installed' || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  install="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing"; \
+	  $$install || { $$sudo apt-get update && $$install; }; }
+
+# Configured once; from then on ninja looks itself whether the lists of files have changed.
+build/%/build.ninja: CMakePresets.json | deps
+	@cmake --preset $*
+
+demo: all
+	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" examples/glyphs/run.sh
+
+check: all
+	@tests/check.sh --jobs $(JOBS) $(BUILD) unit cli lint
+lint: all
+	@tests/check.sh --jobs $(JOBS) $(BUILD) lint
+asan tsan: %: build/%/build.ninja
+	@cmake --build build/$* -j $(JOBS)
+	@tests/check.sh --jobs $(JOBS) build/$* unit cli
+
+bench: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) -j $(JOBS) --target q_bench
+	@$(BUILD)/bin/q_bench
+
+fuzz: build/fuzz/build.ninja
+	@cmake --build build/fuzz -j $(JOBS) --target fuzz_targets
+	@set -e; for target in build/fuzz/fuzz/*; do \
+	  name=$${target##*/}; found=build/fuzz/corpus/$$name; seeds=tests/fuzz/corpus/$$name; mkdir -p $$found; \
+	  [ -d $$seeds ] || seeds=; \
+	  echo "$$name: $(FUZZ_SECONDS) seconds"; \
+	  $$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -print_final_stats=1 \
+	    -verbosity=0 $$found $$seeds; \
+	done
+
+man: all
+	@ls $(BUILD)/man/*.[157]
+
+install: all
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+dist:
+	@version=$$(sed -n 's/^project(q-tools VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt); mkdir -p build; \
+	git archive --format=tar.gz --prefix=q-tools-$$version/ -o build/q-tools-$$version.tar.gz HEAD; \
+	echo build/q-tools-$$version.tar.gz
+
+clean:
+	@rm -rf build
