@@ -1,0 +1,49 @@
+// One tile of a matrix product whose rows lie behind pointers: convolution, linear, matmul.
+#include "kernels/generic/round.h"
+#include "kernels/generic/row.h"
+
+namespace q::generic {
+
+static constexpr size_t kRows = 4, kColumns = 8;
+
+static void gemm_u8i8(const GemmU8I8& g) {
+  const size_t groups = (g.k + 3) / 4;
+  for (size_t r = 0; r < g.rows; ++r) {
+    uint32_t sum[kColumns] = {};
+    const int8_t* b = g.b;
+    for (size_t t = 0; t < g.taps; ++t) {
+      const uint8_t* a = g.a[t * kRows + r];
+      for (size_t i = 0; i < groups * 4; i += 4, b += kColumns * 4) {
+        for (size_t c = 0; c < kColumns; ++c) {
+          for (size_t j = 0; j < 4; ++j) sum[c] += static_cast<uint32_t>(a[i + j] * b[c * 4 + j]);
+        }
+      }
+    }
+    for (size_t c = 0; c < g.columns; ++c) g.c[r * g.c_stride + c] = requantize(sum[c], c, g.out);
+  }
+}
+
+static void gemm_f32(const GemmF32& g) {
+  for (size_t r = 0; r < g.rows; ++r) {
+    for (size_t c = 0; c < g.columns; ++c) {
+      float sum = g.out.bias[c];
+      const float* b = g.b + c;
+      for (size_t t = 0; t < g.taps; ++t) {
+        const float* a = g.a[t * kRows + r];
+        for (size_t i = 0; i < g.k; ++i, b += kColumns) sum = fmaf(a[i], *b, sum);
+      }
+      g.c[r * g.c_stride + c] = clamp(sum, g.out.lo, g.out.hi);
+    }
+  }
+}
+
+void install_gemm(Kernels& kernels) {
+  kernels.gemm_u8i8_mr = kRows;
+  kernels.gemm_u8i8_nr = kColumns;
+  kernels.gemm_u8i8 = gemm_u8i8;
+  kernels.gemm_f32_mr = kRows;
+  kernels.gemm_f32_nr = kColumns;
+  kernels.gemm_f32 = gemm_f32;
+}
+
+}  // namespace q::generic

@@ -1,0 +1,125 @@
+// The primitives below all operators, as a plain struct of function pointers: one set per instruction set, equal to the bit.
+// Kernels are single-threaded, never allocate, never fail. Every file of a row includes this and nothing else of the project.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace q {
+
+// What becomes of an int32 sum in channel c:
+//   y = clamp(zero_point + rint(f32(sum + bias[c]) * multiplier[c]), lo, hi)
+// The multiplication is rounded to binary32, rint is to nearest with ties to even.
+struct U8Output {
+  const int32_t* bias;
+  const float* multiplier;
+  int32_t zero_point, lo, hi;  // 0 <= lo <= hi <= 255
+};
+
+// y = min(max(sum, lo), hi) where sum starts from bias[c]; a NaN stays one.
+struct F32Output {
+  const float* bias;
+  float lo, hi;
+};
+
+// rows x columns outputs of  C[r][c] = sum over taps t and i < k of A[t][r][i] * B[t][i][c].
+// a: [taps][mr] pointers to k elements; there are mr of them also when rows < mr.
+// Up to 3 bytes behind each u8 row are read (and multiplied by zero).
+struct GemmU8I8 {
+  size_t rows, columns, taps, k;
+  const uint8_t* const* a;
+  const int8_t* b;  // packed: [taps][ceil(k / 4)][nr][4], zero beyond k and beyond the last column
+  U8Output out;     // arrays of nr entries
+  uint8_t* c;
+  size_t c_stride;  // elements between rows
+};
+
+// Each step of the sum over (t, i), in this order, is one fused multiply-add.
+struct GemmF32 {
+  size_t rows, columns, taps, k;
+  const float* const* a;
+  const float* b;  // packed: [taps][k][nr], zero beyond the last column
+  F32Output out;
+  float* c;
+  size_t c_stride;
+};
+
+// One pixel of a depthwise convolution: y[c] = sum over t of rows[t][c] * weights[t][c].
+struct DepthwiseU8I8 {
+  size_t channels, taps;
+  const uint8_t* const* rows;
+  const int8_t* weights;
+  U8Output out;
+  uint8_t* c;
+};
+
+struct DepthwiseF32 {
+  size_t channels, taps;
+  const float* const* rows;
+  const float* weights;
+  F32Output out;  // one fused multiply-add per tap, in order
+  float* c;
+};
+
+// u8 operands of an elementwise operator: real = scale * (q - zero_point).
+struct AffineU8 {
+  float scale;
+  int32_t zero_point;
+};
+
+// Real to u8: clamp(rint(x * inverse_scale) + zero_point, lo, hi); NaN gives zero_point before clamping.
+struct ToU8 {
+  float inverse_scale;
+  int32_t zero_point, lo, hi;
+};
+
+struct MinMaxF32 {
+  float lo, hi;        // of the finite values, +0 for both zeros; lo = +inf, hi = -inf when there are none
+  size_t non_finite;   // NaN and infinities
+};
+
+struct Kernels {
+  const char* name;  // of the best row installed
+
+  size_t gemm_u8i8_mr, gemm_u8i8_nr;
+  void (*gemm_u8i8)(const GemmU8I8&);
+  size_t gemm_f32_mr, gemm_f32_nr;
+  void (*gemm_f32)(const GemmF32&);
+  void (*depthwise_u8i8)(const DepthwiseU8I8&);
+  void (*depthwise_f32)(const DepthwiseF32&);
+
+  // Pools: per channel over `taps` rows.
+  void (*max_u8)(const uint8_t* const* rows, size_t taps, size_t channels, uint8_t* out);
+  void (*max_f32)(const float* const* rows, size_t taps, size_t channels, float* out);  // a NaN wins
+  // clamp(z + rint(f32(sum - z * taps) * multiplier), 0, 255)
+  void (*average_u8)(const uint8_t* const* rows, size_t taps, size_t channels, int32_t z, float multiplier, uint8_t* out);
+  // sum in order of the taps, then one division
+  void (*average_f32)(const float* const* rows, size_t taps, size_t channels, float divisor, float* out);
+
+  void (*quantize_u8)(const float* x, size_t n, const ToU8&, uint8_t* out);
+  void (*dequantize_u8)(const uint8_t* q, size_t n, const AffineU8&, float* out);  // f32(scale * (q - zero_point))
+  void (*lut_u8)(const uint8_t* x, size_t n, const uint8_t* table, uint8_t* out);
+  // to_u8(f32(sa * (qa - za)) + f32(sb * (qb - zb)))
+  void (*add_u8)(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, const AffineU8& qb, const ToU8&, uint8_t* out);
+  // clamp(z + rint(f32((qa - za) * (qb - zb)) * out.inverse_scale), lo, hi): inverse_scale is the whole multiplier here
+  void (*mul_u8)(const uint8_t* a, const uint8_t* b, size_t n, int32_t za, int32_t zb, const ToU8&, uint8_t* out);
+  void (*add_f32)(const float* a, const float* b, size_t n, float lo, float hi, float* out);  // clamped; a NaN stays one
+  void (*mul_f32)(const float* a, const float* b, size_t n, float lo, float hi, float* out);
+
+  // Combines what it finds with what `range` holds already.
+  void (*minmax_f32)(const float* x, size_t n, MinMaxF32* range);
+  // counts[floor(x * scale) - first] += 1 for the finite values; scale is a power of two and every index fits.
+  void (*histogram_f32)(const float* x, size_t n, float scale, int64_t first, uint32_t* counts);
+};
+
+// A row: one directory, one set of compile flags.
+struct Isa {
+  const char* name;          // what Q_ISA and --isa select
+  uint32_t needs;            // CpuFeature bits
+  void (*install)(Kernels&); // writes over only the entries this row does better
+};
+
+enum CpuFeature : uint32_t { kCpuAvx2Fma = 1, kCpuAvxVnni = 2, kCpuAvx512 = 4, kCpuAvx512Vnni = 8, kCpuAvx512Vbmi = 16, kCpuNeonDot = 32 };
+uint32_t cpu_features();  // of this machine: cpu_<arch>.cc
+
+}  // namespace q
