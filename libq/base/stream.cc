@@ -1,0 +1,200 @@
+#include "base/stream.h"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/text.h"
+#include "q/error.h"
+
+namespace q {
+
+namespace {
+
+// Names of live temporaries where a signal handler can reach them: fixed storage, claimed by a flag.
+struct Slot {
+  std::atomic<bool> used{false};
+  std::array<char, PATH_MAX> path{};
+};
+std::array<Slot, 16> temporaries;
+
+void remember(const std::string& path) {
+  for (Slot& slot : temporaries) {
+    if (slot.used || path.size() >= slot.path.size()) continue;
+    std::strcpy(slot.path.data(), path.c_str());
+    slot.used = true;
+    return;
+  }
+}
+
+void forget(const std::string& path) {
+  for (Slot& slot : temporaries)
+    if (slot.used && path == slot.path.data()) slot.used = false;
+}
+
+void remove_temporaries(int signal) {
+  for (Slot& slot : temporaries)
+    if (slot.used) unlink(slot.path.data());
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+[[noreturn]] void fail(const std::string& place) {
+  throw Error(ErrorKind::kSystem, text(place, ": ", std::strerror(errno)));
+}
+
+// Closes on every way out.
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd > STDERR_FILENO) close(fd);
+  }
+};
+
+// A new empty file, remembered until it is removed or renamed.
+std::string make_temporary(const std::string& folder, const std::string& stem) {
+  std::string path = folder + "/" + stem + ".XXXXXX";
+  const Descriptor made{mkstemp(path.data())};
+  if (made.fd < 0) fail(folder);
+  remember(path);
+  return path;
+}
+
+void discard(const std::string& path) {
+  unlink(path.c_str());
+  forget(path);
+}
+
+// Everything from one descriptor to another; the number of bytes. `place` names the writing side.
+size_t pour(int from, int to, const std::string& place) {
+  size_t total = 0;
+  bool kernel_copies = true;
+  std::array<char, 1 << 16> buffer;
+  for (;;) {
+    ssize_t got;
+    if (kernel_copies) {
+      got = sendfile(to, from, nullptr, size_t{1} << 30);
+      if (got < 0 && (errno == EINVAL || errno == ENOSYS)) {
+        kernel_copies = false;  // source is a pipe, or the target takes no sendfile
+        continue;
+      }
+    } else {
+      got = read(from, buffer.data(), buffer.size());
+      for (ssize_t done = 0; done < got;) {
+        const ssize_t put = write(to, buffer.data() + done, static_cast<size_t>(got - done));
+        if (put < 0 && errno != EINTR) fail(place);
+        if (put > 0) done += put;
+      }
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(place);
+    if (got == 0) return total;
+    total += static_cast<size_t>(got);
+  }
+}
+
+}  // namespace
+
+std::string temporary_folder() {
+  const char* folder = std::getenv("TMPDIR");
+  return folder != nullptr && *folder != '\0' ? folder : "/tmp";
+}
+
+void remove_temporaries_on_signals() {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(signal, remove_temporaries);
+}
+
+InputFile::InputFile(const std::string& path) : path_(path), shown_(path) {
+  const bool is_standard = path == "-";
+  if (is_standard) shown_ = "standard input";
+  const Descriptor in{is_standard ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (in.fd < 0) fail(shown_);
+  struct stat status;
+  if (fstat(in.fd, &status) != 0) fail(shown_);
+  if (S_ISDIR(status.st_mode)) throw Error(ErrorKind::kSystem, text(shown_, ": is a folder, wanted a file"));
+  if (isatty(in.fd)) throw Error(ErrorKind::kUsage, text(shown_, ": is a terminal, wanted a file or a pipe"));
+  if (S_ISREG(status.st_mode)) {
+    if (is_standard) path_ = text("/dev/fd/", STDIN_FILENO);
+    if (status.st_size > 0) return;
+  } else {
+    path_ = make_temporary(temporary_folder(), "q");
+    temporary_ = true;
+    try {
+      const Descriptor out{open(path_.c_str(), O_WRONLY | O_CLOEXEC)};
+      if (out.fd < 0) fail(path_);
+      if (pour(in.fd, out.fd, path_) > 0) return;
+    } catch (...) {
+      discard(path_);
+      throw;
+    }
+    discard(path_);
+  }
+  throw Error(ErrorKind::kInvalid,
+              text(shown_, is_standard ? " is empty: did the command before it fail?" : ": is empty"));
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), shown_(std::move(other.shown_)), temporary_(other.temporary_) {
+  other.temporary_ = false;
+}
+
+InputFile::~InputFile() {
+  if (temporary_) discard(path_);
+}
+
+OutputFile::OutputFile(const std::string& path) : target_(path) {
+  struct stat status;
+  const bool exists = path != "-" && stat(path.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode))
+    throw Error(ErrorKind::kSystem, text(path, ": is a folder, wanted a file"));
+  if (path == "-" && isatty(STDOUT_FILENO))
+    throw Error(ErrorKind::kUsage, "standard output is a terminal: give -o FILE or redirect it");
+  if (path == "-" || (exists && !S_ISREG(status.st_mode))) {
+    path_ = make_temporary(temporary_folder(), "q");
+    return;
+  }
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  try {
+    path_ = make_temporary(folder, "." + path.substr(slash == std::string::npos ? 0 : slash + 1));
+  } catch (const Error&) {
+    fail(path);
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (!done_) discard(path_);
+}
+
+void OutputFile::commit() {
+  const std::string shown = target_ == "-" ? "standard output" : target_;
+  const Descriptor in{open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (in.fd < 0) fail(shown);
+  struct stat status;
+  const bool pours = target_ == "-" || (stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode));
+  if (pours) {
+    const Descriptor out{target_ == "-" ? STDOUT_FILENO : open(target_.c_str(), O_WRONLY | O_CLOEXEC)};
+    if (out.fd < 0) fail(shown);
+    pour(in.fd, out.fd, shown);
+    discard(path_);
+  } else {
+    // mkstemp made it readable for the owner alone: give it what a plain creation would have given
+    const mode_t mask = umask(0);
+    umask(mask);
+    if (fchmod(in.fd, 0666 & ~mask) != 0 || fsync(in.fd) != 0) fail(shown);
+    if (rename(path_.c_str(), target_.c_str()) != 0) fail(shown);
+    forget(path_);
+  }
+  done_ = true;
+}
+
+}  // namespace q

@@ -1,0 +1,148 @@
+// Operators: one file in libq/ops is one OpDef.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "q/tensor.h"
+
+namespace q {
+
+struct Kernels;
+
+using Ints = std::vector<int64_t>;
+using Floats = std::vector<double>;
+using Attr = std::variant<int64_t, double, std::string, Ints, Floats>;
+// Ordered by name, so that whatever is written from it has one order.
+using Attrs = std::map<std::string, Attr, std::less<>>;
+
+// No index, no id.
+inline constexpr int32_t kNone = -1;
+
+enum class AttrKind : uint8_t { kInt, kFloat, kString, kInts, kFloats };
+
+// One attribute: every operator's attributes are parsed, checked, completed with defaults and documented from
+// these.
+struct AttrSpec {
+  std::string_view name, doc;
+  AttrKind kind = AttrKind::kInt;
+  std::string_view fallback = "";  // default as text: "1", "-inf", "1,1"; empty: must be given
+  bool is_axis = false;            // counts axes of the input: renumbered when data is stored channels-last
+};
+
+Q_API int64_t attr_int(const Attrs& attrs, std::string_view name);
+Q_API double attr_float(const Attrs& attrs, std::string_view name);
+Q_API const std::string& attr_string(const Attrs& attrs, std::string_view name);
+Q_API const Ints& attr_ints(const Attrs& attrs, std::string_view name);
+Q_API const Floats& attr_floats(const Attrs& attrs, std::string_view name);
+
+// How the data of rank 3 to 5 an operator reads and writes lies in memory (other ranks: always row-major).
+enum class Layout : uint8_t {
+  kAny,  // elementwise, or only axes marked is_axis: views carry the extents in stored order, all operands
+         // alike
+  kChannelsLast,  // N, spatial, C; views carry logical (NCHW) extents
+  kPlain,         // row-major
+};
+
+// Where the quantization parameters of the output come from.
+enum class QRule : uint8_t {
+  kObserved,  // its own observer
+  kAsInput,   // same as the (first) input: integers are moved or picked
+  kShared,    // all inputs and the output share one
+  kFixed,     // fixed_lo .. fixed_hi, whatever is seen
+  kFloat,     // never quantized
+};
+
+struct CompileCall {
+  const Attrs& attrs;  // complete: defaults filled in
+  std::span<const TensorType> in, out;
+  std::span<const View> constants;  // per input; data is null unless the input is constant
+  const Kernels& kernels;
+};
+
+struct RunCall {
+  std::span<const View> in;
+  std::span<const MutableView> out;
+};
+
+// Computes; allocates nothing, never throws, splits its work over the threads of base/parallel.h by output
+// elements only.
+using Run = std::function<void(const RunCall&)>;
+
+// A node of an ONNX model in neutral form. A mapping turns it into ours in place.
+struct OnnxNode {
+  std::string type, name;
+  int64_t opset = 0;
+  Attrs attrs;  // ONNX's attributes; afterwards ours
+  std::map<std::string, Tensor, std::less<>> tensor_attrs;
+  struct Input {
+    TensorType type;
+    std::optional<Tensor> constant;  // replaceable by the mapping
+    bool absent = false;             // an optional input left out
+    bool used = true;                // set to false: became an attribute
+  };
+  std::vector<Input> inputs;
+};
+
+// False: not this operator (say Conv of another rank). Throws kUnsupported when it is, but in a way libq
+// cannot express.
+using OnnxMapping = bool (*)(OnnxNode&);
+struct OnnxName {
+  std::string_view type;
+  int since = 7;              // first opset in which this mapping is right
+  OnnxMapping map = nullptr;  // null: same inputs and same attribute names
+};
+
+// A test vector: random inputs in [lo, hi], float and quantized. Inputs from `constants_from` on are
+// constants.
+struct Case {
+  std::string_view attrs = "";  // "stride=2,2;groups=4"
+  std::span<const Shape> inputs;
+  float lo = -1, hi = 1;
+  int constants_from = kMaxRank;
+};
+
+inline constexpr int kMaxInputs = 1 << 20;
+
+struct OpDef {
+  std::string_view name, doc;  // name = file name = name in files and recipes
+  int inputs_min = 1, inputs_max = 1;
+  std::span<const AttrSpec> attrs{};
+  std::span<const OnnxName> onnx{};
+  Layout layout = Layout::kAny;
+  int weight = kNone,
+      bias = kNone;     // which inputs are weights (i8, axis below) and bias (i32) of the quantized form
+  int weight_axis = 0;  // axis of the output channels in the weight
+  int parameters_from = kMaxInputs;  // inputs from here on stay float32 constants in the quantized form
+  QRule qrule = QRule::kObserved;
+  float fixed_lo = 0, fixed_hi = 0;
+  // Extents of the outputs. Extents may be kFree. Throws q::Error (text without place) when inputs or
+  // attributes do not fit.
+  std::vector<Shape> (*infer)(const Attrs&, std::span<const TensorType> in) = nullptr;
+  Run (*f32)(const CompileCall&) = nullptr;                // the meaning, on float32
+  float (*unary)(const Attrs&, float) noexcept = nullptr;  // instead of f32: elementwise of one input
+  Run (*quant)(const CompileCall&) =
+      nullptr;  // on u8 (weights i8, bias i32); null: a table for unary, else a float island
+  Run (*gradient)(const CompileCall&) = nullptr;
+  int64_t (*macs)(const Attrs&, std::span<const TensorType> in, const Shape& out) = nullptr;  // multiply-adds
+  std::span<const Case> cases{};
+};
+
+// All operators, by name.
+Q_API std::span<const OpDef* const> ops();
+// The operator of that name, null when there is none.
+Q_API const OpDef* find_op(std::string_view name);
+// True when the operator has an integer kernel or table.
+Q_API bool has_integer_form(const OpDef& op);
+// attrs with all defaults filled in. Throws on an unknown name, a missing one or a wrong type.
+Q_API Attrs complete_attrs(const OpDef& op, const Attrs& attrs);
+// "stride=2,2;groups=4" in the types the operator declares. Throws as complete_attrs does.
+Q_API Attrs parse_attrs(const OpDef& op, std::string_view text);
+
+}  // namespace q
