@@ -1,0 +1,162 @@
+// linear: y = clamp(x * weight^T + bias, min, max) over the last axis of x.
+#include <memory>
+#include <type_traits>
+
+#include "base/text.h"
+#include "kernels/kernels.h"
+#include "ops/shared/gemm.h"
+#include "ops/shared/weights.h"
+#include "ops/shared/window.h"
+#include "q/op.h"
+
+namespace q {
+
+namespace {
+
+std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
+  const Shape &input = in[0].shape, &weight = in[1].shape;
+  if (input.rank < 1) throw Error(ErrorKind::kInvalid, "input is a scalar, wanted rank 1 or more");
+  if (weight.rank != 2 || weight[0] < 1 || weight[1] < 1)
+    throw Error(ErrorKind::kInvalid, text("weight is ", to_string(weight), ", wanted [outputs, inputs]"));
+  if (input[input.rank - 1] != weight[1])
+    throw Error(ErrorKind::kInvalid, text("weight is ", to_string(weight), ", input is ", to_string(input),
+                                          ", wanted a last extent of ", weight[1]));
+  check_bias(in, weight[0]);
+  check_clamp(attrs);
+  Shape out = input;
+  out[out.rank - 1] = weight[0];
+  return {out};
+}
+
+int64_t macs(const Attrs&, std::span<const TensorType> in, const Shape& out) {
+  return count_macs(out, in[1].shape[1]);
+}
+
+template <typename T>
+Run compile(const CompileCall& call) {
+  const Shape& weight = call.in[1].shape;
+  const WeightsShape shape{.groups = 1, .columns = weight[0], .k = weight[1], .taps = 1};
+  const int64_t rows = elements(call.in[0].shape) / shape.k;
+  const auto gemm = std::make_shared<const Gemm<T>>(
+      plan_gemm(weights_of<T>(call, shape), dense_rows(rows, shape.k), call.kernels));
+  return [gemm](const RunCall& run) {
+    run_gemm(*gemm, run.in[0].template as<T>(), run.out[0].template as<T>());
+  };
+}
+
+// ---- ONNX ----
+
+// Weights [K, N] as [N, K].
+Tensor transposed(const Tensor& weight) {
+  const int64_t k = weight.type.shape[0], n = weight.type.shape[1];
+  Tensor out = make_tensor(DType::kF32, Shape{n, k});
+  for (int64_t i = 0; i < k; ++i) {
+    for (int64_t j = 0; j < n; ++j) out.as<float>()[j * k + i] = weight.as<float>()[i * n + j];
+  }
+  return out;
+}
+
+Tensor scaled(const Tensor& values, float factor) {
+  Tensor out = make_tensor(DType::kF32, values.type.shape);
+  const int64_t count = elements(values.type.shape);
+  for (int64_t i = 0; i < count; ++i) out.as<float>()[i] = values.as<float>()[i] * factor;
+  return out;
+}
+
+// A constant of shape [N], [1,N], [1] or [] as [N].
+Tensor expanded(const Tensor& bias, int64_t channels) {
+  const int64_t count = elements(bias.type.shape);
+  const int64_t last = bias.type.shape.rank == 0 ? 1 : bias.type.shape[bias.type.shape.rank - 1];
+  if (count != last || (count != channels && count != 1))
+    throw Error(ErrorKind::kUnsupported,
+                text("bias is ", to_string(bias.type.shape), ", wanted ", to_string(Shape{channels})));
+  Tensor out = make_tensor(DType::kF32, Shape{channels});
+  for (int64_t i = 0; i < channels; ++i) out.as<float>()[i] = bias.as<float>()[count == 1 ? 0 : i];
+  return out;
+}
+
+void replace(OnnxNode::Input& input, Tensor tensor) {
+  input.type = tensor.type;
+  input.constant = std::move(tensor);
+}
+
+// Takes the attribute away; `fallback` when it is not there.
+template <typename V>
+V take(Attrs& attrs, std::string_view name, V fallback) {
+  const auto found = attrs.find(name);
+  if (found == attrs.end()) return fallback;
+  const V* value = std::get_if<V>(&found->second);
+  if (value == nullptr)
+    throw Error(ErrorKind::kInvalid, text("attribute ", name, " has another type than ONNX gives it"));
+  const V out = *value;
+  attrs.erase(found);
+  return out;
+}
+
+bool map_gemm(OnnxNode& node) {
+  const bool transpose_input = take<int64_t>(node.attrs, "transA", 0) != 0;
+  const bool transpose_weight = take<int64_t>(node.attrs, "transB", 0) == 0;
+  const float alpha = static_cast<float>(take<double>(node.attrs, "alpha", 1));
+  const float beta = static_cast<float>(take<double>(node.attrs, "beta", 1));
+  if (transpose_input) throw Error(ErrorKind::kUnsupported, "transA is 1, wanted 0");
+
+  Tensor weight = onnx_constant(node, 1, "weight");
+  if (weight.type.shape.rank != 2)
+    throw Error(ErrorKind::kInvalid, text("weight is ", to_string(weight.type.shape), ", wanted rank 2"));
+  if (transpose_weight) weight = transposed(weight);
+  if (alpha != 1) weight = scaled(weight, alpha);
+  check_onnx_bias(node);
+  if (node.inputs.size() > 2 && node.inputs[2].used) {
+    const Tensor bias = expanded(*node.inputs[2].constant, weight.type.shape[0]);
+    replace(node.inputs[2], beta == 1 ? bias : scaled(bias, beta));
+  }
+  replace(node.inputs[1], std::move(weight));
+  return true;
+}
+
+bool map_matmul(OnnxNode& node) {
+  if (!node.inputs.at(1).constant || node.inputs[1].type.shape.rank != 2) return false;
+  replace(node.inputs[1], transposed(onnx_constant(node, 1, "weight")));
+  return true;
+}
+
+constexpr OnnxName kOnnx[] = {{"Gemm", 7, map_gemm}, {"MatMul", 7, map_matmul}};
+
+constexpr AttrSpec kAttrs[] = {
+    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
+    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
+};
+
+constexpr Shape kOneRow[] = {{1, 64}, {65, 64}, {65}};  // one column beyond a vector
+constexpr Shape kOdd[] = {{7, 63}, {10, 63}, {10}};     // k that is no multiple of 4
+constexpr Shape kSmallest[] = {{1}, {1, 1}, {1}};
+constexpr Shape kRank3[] = {{2, 5, 33}, {17, 33}};
+constexpr Case kCases[] = {
+    {.attrs = "", .inputs = kOneRow, .constants_from = 1},
+    {.attrs = "min=0", .inputs = kOdd, .constants_from = 1},
+    {.attrs = "", .inputs = kSmallest, .constants_from = 1},
+    {.attrs = "min=-1;max=1", .inputs = kRank3, .constants_from = 1},
+};
+
+}  // namespace
+
+extern const OpDef op_linear;
+constinit const OpDef op_linear = {
+    .name = "linear",
+    .doc = "x [..., K] times the transpose of weight [N, K], plus bias [N], clamped to [min, max]",
+    .inputs_min = 2,
+    .inputs_max = 3,
+    .attrs = kAttrs,
+    .onnx = kOnnx,
+    .layout = Layout::kPlain,
+    .weight = 1,
+    .bias = 2,
+    .weight_axis = 0,
+    .infer = infer,
+    .f32 = compile<float>,
+    .quant = compile<uint8_t>,
+    .macs = macs,
+    .cases = kCases,
+};
+
+}  // namespace q

@@ -1,0 +1,194 @@
+#include "ops/shared/gemm.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/parallel.h"
+
+namespace q {
+
+namespace {
+
+// A block's rows of activations and its pointers to them stay in the second-level cache while panels of
+// weights pass.
+constexpr int64_t kBlockRows = 64;
+// Multiply-adds that make a block worth handing to a thread: some microseconds.
+constexpr int64_t kBlockMacs = int64_t{1} << 21;
+// Weights beyond this leave the second-level cache between two blocks of rows.
+constexpr int64_t kCacheBytes = int64_t{1} << 18;
+
+int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Length of the pieces when `total` is cut into as few as pieces of `most` allow, but of like size, multiples
+// of `unit`.
+int64_t even_piece(int64_t total, int64_t most, int64_t unit) {
+  const int64_t pieces = std::max<int64_t>(1, quotient_up(total, most));
+  return std::max(unit, quotient_up(quotient_up(total, pieces), unit) * unit);
+}
+
+void set_tile(const Kernels& kernels, PackedWeights<uint8_t>& packed) {
+  packed.mr = static_cast<int64_t>(kernels.gemm_u8i8_mr);
+  packed.nr = static_cast<int64_t>(kernels.gemm_u8i8_nr);
+  packed.kernel = kernels.gemm_u8i8;
+}
+void set_tile(const Kernels& kernels, PackedWeights<float>& packed) {
+  packed.mr = static_cast<int64_t>(kernels.gemm_f32_mr);
+  packed.nr = static_cast<int64_t>(kernels.gemm_f32_nr);
+  packed.kernel = kernels.gemm_f32;
+}
+
+void set_arrays(PackedWeights<uint8_t>& packed) {
+  packed.out.bias = packed.bias.as<int32_t>();
+  packed.out.multiplier = packed.multiplier.as<float>();
+}
+void set_arrays(PackedWeights<float>& packed) { packed.out.bias = packed.bias.as<float>(); }
+
+U8Output from_column(U8Output out, int64_t column) {
+  out.bias += column;
+  out.multiplier += column;
+  return out;
+}
+F32Output from_column(F32Output out, int64_t column) {
+  out.bias += column;
+  return out;
+}
+
+// Rows first to end of C, panels first_panel to end_panel of one group.
+struct Block {
+  int64_t group, first_row, end_row, first_panel, end_panel;
+};
+
+template <typename T>
+Block block_at(const Gemm<T>& gemm, int64_t index) {
+  const int64_t group = index / (gemm.row_blocks * gemm.panel_blocks);
+  index %= gemm.row_blocks * gemm.panel_blocks;
+  const int64_t row_block = gemm.rows_fastest ? index % gemm.row_blocks : index / gemm.panel_blocks;
+  const int64_t panel_block = gemm.rows_fastest ? index / gemm.row_blocks : index % gemm.panel_blocks;
+  const int64_t first_row = row_block * gemm.block_rows, first_panel = panel_block * gemm.block_panels;
+  return {.group = group,
+          .first_row = first_row,
+          .end_row = std::min(first_row + gemm.block_rows, gemm.rows.count),
+          .first_panel = first_panel,
+          .end_panel = std::min(first_panel + gemm.block_panels, gemm.weights.panels)};
+}
+
+// Pointers to the activations of a block: [tiles][taps][mr], a last tile that is not full repeats its last
+// row.
+template <typename T>
+void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** pointers) {
+  const OffsetTable& window = gemm.rows.window;
+  const int64_t mr = gemm.weights.mr, taps = gemm.weights.shape.taps;
+  const T* padding = gemm.padding.template as<T>();
+  a += block.group * gemm.weights.shape.k;
+  RowCursor cursor(gemm.rows, block.first_row);
+  for (int64_t row = block.first_row; row < block.end_row; ++row, cursor.advance(window)) {
+    const int64_t r = (row - block.first_row) % mr;
+    const T** tile = pointers + (row - block.first_row - r) * taps;
+    const int64_t copies = row + 1 == block.end_row ? mr - r : 1;
+    for (int64_t copy = 0; copy < copies; ++copy) {
+      for (int64_t tap = 0; tap < taps; tap += window.taps)
+        fill_rows(window, cursor.outer, cursor.inner, a + cursor.image * gemm.rows.image_stride, padding,
+                  static_cast<size_t>(mr), tile + tap * mr + r + copy);
+    }
+  }
+}
+
+template <typename T>
+void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c) {
+  const PackedWeights<T>& weights = gemm.weights;
+  const WeightsShape& shape = weights.shape;
+  const Block block = block_at(gemm, index);
+  const T* stack[kRowsOnStack];
+  const T** pointers = gemm.scratch.of_block(index, stack);
+  find_rows(gemm, block, a, pointers);
+
+  typename WeightedTypes<T>::Gemm tile{};
+  tile.taps = static_cast<size_t>(shape.taps);
+  tile.k = static_cast<size_t>(shape.k);
+  tile.c_stride = static_cast<size_t>(shape.groups * shape.columns);
+  for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel) {
+    const int64_t slot = block.group * weights.panels + panel, column = panel * weights.nr;
+    tile.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - column));
+    tile.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
+    tile.out = from_column(weights.out, slot * weights.nr);
+    for (int64_t row = block.first_row; row < block.end_row; row += weights.mr) {
+      tile.rows = static_cast<size_t>(std::min(weights.mr, block.end_row - row));
+      tile.a = pointers + (row - block.first_row) * shape.taps;
+      tile.c = c + (row * shape.groups + block.group) * shape.columns + column;
+      weights.kernel(tile);
+    }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels) {
+  using Weight = typename WeightedTypes<T>::Weight;
+  constexpr int64_t kStep = WeightedTypes<T>::kStep;
+  const WeightsShape& shape = weights.shape;
+  PackedWeights<T> packed{.shape = shape};
+  set_tile(kernels, packed);
+  packed.panels = quotient_up(shape.columns, packed.nr);
+  const int64_t steps = quotient_up(shape.k, kStep);
+  packed.panel_elements = shape.taps * steps * packed.nr * kStep;
+  packed.values = make_tensor(dtype_of<Weight>, Shape{shape.groups, packed.panels, packed.panel_elements});
+
+  Weight* values = packed.values.template as<Weight>();
+  parallel_for(shape.groups * packed.panels, [&](int64_t slot) {
+    const int64_t first = slot % packed.panels * packed.nr, end = std::min(first + packed.nr, shape.columns);
+    Weight* panel = values + slot * packed.panel_elements;
+    const Weight* from =
+        weights.values.data() + (slot / packed.panels * shape.columns + first) * shape.k * shape.taps;
+    for (int64_t n = 0; n < end - first; ++n) {
+      for (int64_t i = 0; i < shape.k; ++i) {
+        for (int64_t t = 0; t < shape.taps; ++t)
+          panel[((t * steps + i / kStep) * packed.nr + n) * kStep + i % kStep] = *from++;
+      }
+    }
+  });
+  packed.bias = per_column(weights.bias, shape, packed.panels * packed.nr);
+  packed.multiplier = per_column(weights.multiplier, shape, packed.panels * packed.nr);
+  packed.out = weights.out;
+  set_arrays(packed);
+  return packed;
+}
+
+template <typename T>
+Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kernels) {
+  Gemm<T> gemm{.weights = pack_weights(weights, kernels), .rows = std::move(rows)};
+  const WeightsShape& shape = gemm.weights.shape;
+  const int64_t mr = gemm.weights.mr, panels = gemm.weights.panels;
+  gemm.padding = constant_row(shape.k, weights.padding);
+
+  const int64_t rows_on_stack = static_cast<int64_t>(kRowsOnStack) / shape.taps / mr * mr;
+  gemm.block_rows = even_piece(gemm.rows.count, std::clamp(rows_on_stack, mr, std::max(mr, kBlockRows)), mr);
+  gemm.row_blocks = quotient_up(gemm.rows.count, gemm.block_rows);
+  const int64_t panel_macs = gemm.block_rows * gemm.weights.panel_elements;
+  gemm.block_panels = even_piece(panels, std::max<int64_t>(1, kBlockMacs / panel_macs), 1);
+  gemm.panel_blocks = quotient_up(panels, gemm.block_panels);
+
+  // The larger side is read once: weights that leave the cache stay for all rows, otherwise rows stay for all
+  // weights.
+  const int64_t weight_bytes =
+      panels * gemm.weights.panel_elements * static_cast<int64_t>(sizeof(*weights.values.data()));
+  const int64_t row_bytes = gemm.rows.count * shape.k * static_cast<int64_t>(sizeof(T));
+  gemm.rows_fastest = weight_bytes > kCacheBytes && weight_bytes > row_bytes;
+  gemm.scratch = RowScratch(shape.groups * gemm.row_blocks * gemm.panel_blocks, gemm.block_rows * shape.taps);
+  return gemm;
+}
+
+template <typename T>
+void run_gemm(const Gemm<T>& gemm, const T* a, T* c) {
+  parallel_for(gemm.weights.shape.groups * gemm.row_blocks * gemm.panel_blocks,
+               [&](int64_t block) { run_block(gemm, block, a, c); });
+}
+
+template PackedWeights<uint8_t> pack_weights(const Weights<uint8_t>&, const Kernels&);
+template PackedWeights<float> pack_weights(const Weights<float>&, const Kernels&);
+template Gemm<uint8_t> plan_gemm(const Weights<uint8_t>&, ImageRows, const Kernels&);
+template Gemm<float> plan_gemm(const Weights<float>&, ImageRows, const Kernels&);
+template void run_gemm(const Gemm<uint8_t>&, const uint8_t*, uint8_t*);
+template void run_gemm(const Gemm<float>&, const float*, float*);
+
+}  // namespace q

@@ -1,0 +1,52 @@
+// Matrix products with constant weights: one packing and one tile loop for all operators that are sums over
+// rows of activations.
+//   C[r][g * columns + n] = out( sum over taps t and i < k of A(r, t)[g * k + i] * weight[g * columns +
+//   n][i][t] )
+// A(r, t) is found through a table: a row of the image under tap t of a window, or simply row r.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernels.h"
+#include "ops/shared/weights.h"
+#include "ops/shared/window.h"
+#include "q/tensor.h"
+
+namespace q {
+
+// Weights in the order in which the kernel of one instruction set reads them.
+template <typename T>
+struct PackedWeights {
+  WeightsShape shape;
+  int64_t mr = 0, nr = 0;  // rows and columns of the kernel's tile
+  int64_t panels = 0;      // of nr columns, per group; the last one is filled up with zeros
+  int64_t panel_elements = 0;
+  void (*kernel)(const typename WeightedTypes<T>::Gemm&) = nullptr;
+  Tensor values{};                       // [groups][panels][taps][ceil(k / step)][nr][step]
+  Tensor bias{}, multiplier{};           // [groups][panels * nr]
+  typename WeightedTypes<T>::Out out{};  // its arrays are those of all groups
+};
+template <typename T>
+PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels);
+
+// A product ready to run, cut into blocks of work that do not depend on the number of threads.
+template <typename T>
+struct Gemm {
+  PackedWeights<T> weights;
+  ImageRows rows{};
+  Tensor padding{};                          // the row outside of an image
+  int64_t block_rows = 0, block_panels = 0;  // of a block
+  int64_t row_blocks = 0, panel_blocks = 0;
+  bool rows_fastest = false;  // the order of the blocks
+  RowScratch scratch{};
+};
+// weights.shape.taps is a multiple of rows.window.taps: all taps of the window come again for every part of
+// the weights.
+template <typename T>
+Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kernels);
+
+// c: [rows.count][groups * columns], dense.
+template <typename T>
+void run_gemm(const Gemm<T>& gemm, const T* a, T* c);
+
+}  // namespace q
