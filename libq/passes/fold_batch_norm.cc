@@ -1,0 +1,102 @@
+// conv + batch_norm and linear + batch_norm become one weighted node: W' = W * gamma * r, b' = (b - mean) *
+// gamma * r + beta with r = 1 / sqrt(var + epsilon), per output channel (torch.nn.utils.fusion). Evaluated in
+// binary64, rounded once.
+#include <cmath>
+
+#include "base/text.h"
+#include "passes/shared/rewrite.h"
+
+namespace q {
+
+namespace {
+
+struct BatchNorm {
+  Constant scale, bias, mean, variance;
+  double epsilon;
+};
+
+// gamma * r of every channel.
+std::vector<double> gains(const BatchNorm& norm) {
+  const Tensor scale = norm.scale(), variance = norm.variance();
+  std::vector<double> out(static_cast<size_t>(elements(scale.type.shape)));
+  for (size_t c = 0; c < out.size(); ++c)
+    out[c] = scale.as<float>()[c] / std::sqrt(static_cast<double>(variance.as<float>()[c]) + norm.epsilon);
+  return out;
+}
+
+Tensor folded_weight(const Constant& weight, const BatchNorm& norm) {
+  const Tensor old = weight();
+  Tensor out = make_tensor(old.type);
+  const std::vector<double> gain = gains(norm);
+  const int64_t count = elements(old.type.shape), inner = count / static_cast<int64_t>(gain.size());
+  for (int64_t i = 0; i < count; ++i)
+    out.as<float>()[i] = static_cast<float>(old.as<float>()[i] * gain[static_cast<size_t>(i / inner)]);
+  return out;
+}
+
+Tensor folded_bias(const Constant& bias, const BatchNorm& norm) {
+  const Tensor mean = norm.mean(), beta = norm.bias();
+  const Tensor old = bias ? bias() : Tensor{};
+  const std::vector<double> gain = gains(norm);
+  Tensor out = make_tensor(mean.type);
+  for (size_t c = 0; c < gain.size(); ++c) {
+    const double before = bias ? old.as<float>()[c] : 0.0;
+    out.as<float>()[c] = static_cast<float>((before - mean.as<float>()[c]) * gain[c] + beta.as<float>()[c]);
+  }
+  return out;
+}
+
+bool foldable(Rewriter& rewriter, NodeId weighted) {
+  const OpDef& op = *find_op(rewriter.node(weighted).op);
+  if (op.weight == kNone || op.weight_axis != 0 || has_clamp(rewriter.node(weighted))) return false;
+  const std::vector<ValueId>& inputs = rewriter.node(weighted).inputs;
+  for (size_t i = 1; i < inputs.size(); ++i)
+    if (!rewriter.is_constant(inputs[i])) return false;
+  return rewriter.value(inputs[static_cast<size_t>(op.weight)]).type.dtype == DType::kF32;
+}
+
+void fold(Rewriter& rewriter, NodeId weighted, NodeId norm_id) {
+  const OpDef& op = *find_op(rewriter.node(weighted).op);
+  const Node norm_node = rewriter.node(norm_id);
+  const auto parameter = [&](size_t index) { return rewriter.value(norm_node.inputs[index]).constant; };
+  const BatchNorm norm{parameter(1), parameter(2), parameter(3), parameter(4),
+                       attr_float(complete_attrs(*find_op("batch_norm"), norm_node.attrs), "epsilon")};
+
+  const std::vector<ValueId> inputs = rewriter.node(weighted).inputs;
+  const size_t weight_index = static_cast<size_t>(op.weight), bias_index = static_cast<size_t>(op.bias);
+  const Value weight = rewriter.value(inputs[weight_index]);
+  const bool has_bias = inputs.size() > bias_index;
+  const Constant bias = has_bias ? rewriter.value(inputs[bias_index]).constant : Constant{};
+  const ValueId new_weight = rewriter.add_constant(
+      weight.name, weight.type, [=, old = weight.constant] { return folded_weight(old, norm); });
+  const ValueId new_bias = rewriter.add_constant(
+      has_bias ? rewriter.value(inputs[bias_index]).name : weight.name + ".bias",
+      rewriter.value(norm_node.inputs[3]).type, [=] { return folded_bias(bias, norm); });
+  std::vector<ValueId>& now = rewriter.node(weighted).inputs;
+  now[weight_index] = new_weight;
+  now.resize(bias_index);
+  now.push_back(new_bias);
+  rewriter.absorb(weighted, norm_id);
+}
+
+Graph apply(Graph graph, const PassContext&, Changes& changes) {
+  Rewriter rewriter(std::move(graph));
+  for (NodeId id = 0; id < rewriter.node_count(); ++id) {
+    const Node& norm = rewriter.node(id);
+    if (norm.op != "batch_norm" || has_clamp(norm)) continue;
+    const NodeId weighted = rewriter.sole_producer(norm.inputs[0]);
+    if (weighted == kNone || !foldable(rewriter, weighted)) continue;
+    const std::string name = rewriter.node(weighted).name;
+    changes.push_back({rewriter.node(weighted).op + "+batch_norm", name, text("absorbed ", norm.name)});
+    fold(rewriter, weighted, id);
+  }
+  return rewriter.finish();
+}
+
+}  // namespace
+
+extern const PassDef pass_fold_batch_norm;
+constinit const PassDef pass_fold_batch_norm = {"fold_batch_norm",
+                                                "fold batch normalization into the weights before it", apply};
+
+}  // namespace q

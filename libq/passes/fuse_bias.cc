@@ -1,0 +1,84 @@
+// conv + add and linear + add of one constant number per output channel: the constant becomes the bias.
+#include "base/text.h"
+#include "passes/shared/rewrite.h"
+
+namespace q {
+
+namespace {
+
+// True when a constant of this shape adds one number to each channel of an output of rank `rank`, channels
+// along `axis`.
+bool is_per_channel_constant(const Shape& shape, int rank, int axis, int64_t channels) {
+  if (shape.rank > rank) return false;
+  for (int i = 0; i < shape.rank; ++i) {
+    const int aligned = i + rank - shape.rank;
+    if (shape[i] != (aligned == axis ? channels : 1)) return false;
+  }
+  return shape.rank > rank - 1 - axis;
+}
+
+Tensor summed(const Constant& bias, const Constant& added, int64_t channels) {
+  const Tensor extra = added();
+  Tensor out = make_tensor(DType::kF32, Shape{channels});
+  for (int64_t c = 0; c < channels; ++c) out.as<float>()[c] = extra.as<float>()[c];
+  if (!bias) return out;
+  const Tensor before = bias();
+  for (int64_t c = 0; c < channels; ++c) out.as<float>()[c] += before.as<float>()[c];
+  return out;
+}
+
+bool fuse(Rewriter& rewriter, NodeId add_id, size_t constant_index) {
+  const Node add = rewriter.node(add_id);
+  const ValueId constant = add.inputs[constant_index], summand = add.inputs[1 - constant_index];
+  const NodeId weighted = rewriter.sole_producer(summand);
+  if (weighted == kNone || !rewriter.is_constant(constant)) return false;
+  Node& node = rewriter.node(weighted);
+  const OpDef& op = *find_op(node.op);
+  if (op.bias == kNone || has_clamp(node)) return false;
+  const Shape& out = rewriter.value(node.outputs[0]).type.shape;
+  const int axis = node.op == "linear" ? out.rank - 1 : 1;
+  const Value& value = rewriter.value(constant);
+  if (value.type.dtype != DType::kF32 ||
+      !is_per_channel_constant(value.type.shape, out.rank, axis, out[axis]))
+    return false;
+
+  const size_t bias_index = static_cast<size_t>(op.bias);
+  Constant bias;
+  if (node.inputs.size() > bias_index) {
+    if (!rewriter.is_constant(node.inputs[bias_index])) return false;
+    bias = rewriter.value(node.inputs[bias_index]).constant;
+  }
+  const int64_t channels = out[axis];
+  const ValueId fused = rewriter.add_constant(
+      value.name, {DType::kF32, Shape{channels}, std::nullopt},
+      [bias, added = value.constant, channels] { return summed(bias, added, channels); });
+  rewriter.node(weighted).inputs.resize(bias_index);
+  rewriter.node(weighted).inputs.push_back(fused);
+  for (const char* limit : {"min", "max"})
+    if (add.attrs.contains(limit)) rewriter.node(weighted).attrs[limit] = add.attrs.at(limit);
+  rewriter.absorb(weighted, add_id);
+  return true;
+}
+
+Graph apply(Graph graph, const PassContext&, Changes& changes) {
+  Rewriter rewriter(std::move(graph));
+  for (NodeId id = 0; id < rewriter.node_count(); ++id) {
+    const Node& add = rewriter.node(id);
+    if (add.op != "add") continue;
+    const std::string name = add.name;
+    for (size_t index : {size_t{1}, size_t{0}}) {
+      if (!fuse(rewriter, id, index)) continue;
+      changes.push_back({"bias", name, "became the bias of the node before it"});
+      break;
+    }
+  }
+  return rewriter.finish();
+}
+
+}  // namespace
+
+extern const PassDef pass_fuse_bias;
+constinit const PassDef pass_fuse_bias = {"fuse_bias",
+                                          "turn the addition of a constant per channel into a bias", apply};
+
+}  // namespace q

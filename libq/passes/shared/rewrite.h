@@ -1,0 +1,50 @@
+// What fusing passes share: finding a pair of nodes joined by one value, and making one of two.
+#pragma once
+
+#include "q/graph.h"
+#include "q/op.h"
+#include "q/pass.h"
+
+namespace q {
+
+class Rewriter {
+ public:
+  explicit Rewriter(Graph graph);
+  Graph& graph() { return graph_; }
+  Node& node(NodeId id) { return graph_.nodes[static_cast<size_t>(id)]; }
+  Value& value(ValueId id) { return graph_.values[static_cast<size_t>(id)]; }
+  NodeId node_count() const { return static_cast<NodeId>(graph_.nodes.size()); }
+  bool removed(NodeId id) const { return removed_[static_cast<size_t>(id)]; }
+  bool is_constant(ValueId id) const {
+    return static_cast<bool>(graph_.values[static_cast<size_t>(id)].constant);
+  }
+  // The node that computes a value, kNone for inputs and constants.
+  NodeId producer(ValueId id) const { return producer_[static_cast<size_t>(id)]; }
+  // The node that computes `id` when nobody but one reader sees that value: a pair that may become one. kNone
+  // otherwise.
+  NodeId sole_producer(ValueId id) const;
+  // `first` takes over the output of `second`, its only reader, which disappears.
+  void absorb(NodeId first, NodeId second);
+  // Readers of the node's output read its input `index` instead; the node disappears. A node whose output is
+  // a model output stays when its input is a model input or an output too; returns whether it went.
+  bool bypass(NodeId id, size_t index);
+  // A new constant value named like `base`.
+  ValueId add_constant(std::string_view base, TensorType type, Constant constant);
+  // The graph without removed nodes and what only they used, in order.
+  Graph finish();
+
+ private:
+  void remove(NodeId id);
+  Graph graph_;
+  std::vector<NodeId> producer_;
+  std::vector<std::vector<NodeId>> readers_;
+  std::vector<bool> removed_, is_output_;
+};
+
+// True for operators that can clamp their own result (attributes min and max).
+bool can_clamp(std::string_view op);
+// Narrows the clamp of a node by [lo, hi].
+void narrow_clamp(Node& node, double lo, double hi);
+bool has_clamp(const Node& node);
+
+}  // namespace q
