@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "base/text.h"
 #include "q/error.h"
@@ -74,8 +75,8 @@ void discard(const std::string& path) {
   forget(path);
 }
 
-// Everything from one descriptor to another; the number of bytes. `place` names the writing side.
-size_t pour(int from, int to, const std::string& place) {
+// Everything from one descriptor to another; the number of bytes. The names are for messages.
+size_t pour(int from, const std::string& from_name, int to, const std::string& to_name) {
   size_t total = 0;
   bool kernel_copies = true;
   std::array<char, 1 << 16> buffer;
@@ -83,23 +84,31 @@ size_t pour(int from, int to, const std::string& place) {
     ssize_t got;
     if (kernel_copies) {
       got = sendfile(to, from, nullptr, size_t{1} << 30);
-      if (got < 0 && (errno == EINVAL || errno == ENOSYS)) {
-        kernel_copies = false;  // source is a pipe, or the target takes no sendfile
+      // the source is a pipe, the target takes no sendfile, or there is trouble: read and write tell on which side
+      if (got < 0 && errno != EINTR) {
+        kernel_copies = false;
         continue;
       }
     } else {
       got = read(from, buffer.data(), buffer.size());
       for (ssize_t done = 0; done < got;) {
         const ssize_t put = write(to, buffer.data() + done, static_cast<size_t>(got - done));
-        if (put < 0 && errno != EINTR) fail(place);
+        if (put < 0 && errno != EINTR) fail(to_name);
         if (put > 0) done += put;
       }
     }
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(place);
+    if (got < 0) fail(from_name);
     if (got == 0) return total;
     total += static_cast<size_t>(got);
   }
+}
+
+// Where a path leads through symbolic links: a rename would replace the link itself. Empty when it leads to no name, as
+// /dev/stdout may.
+std::string follow_links(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), std::free);
+  return real == nullptr ? "" : real.get();
 }
 
 }  // namespace
@@ -110,7 +119,15 @@ std::string temporary_folder() {
 }
 
 void remove_temporaries_on_signals() {
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(signal, remove_temporaries);
+  // what the caller ignores stays ignored: nohup relies on it
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
+    if (std::signal(signal, remove_temporaries) == SIG_IGN) std::signal(signal, SIG_IGN);
+}
+
+void hold_standard_streams() {
+  // in ascending order, so that the lowest free descriptor is the one that was missing
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
 }
 
 InputFile::InputFile(const std::string& path) : path_(path), shown_(path) {
@@ -131,7 +148,7 @@ InputFile::InputFile(const std::string& path) : path_(path), shown_(path) {
     try {
       const Descriptor out{open(path_.c_str(), O_WRONLY | O_CLOEXEC)};
       if (out.fd < 0) fail(path_);
-      if (pour(in.fd, out.fd, path_) > 0) return;
+      if (pour(in.fd, shown_, out.fd, path_) > 0) return;
     } catch (...) {
       discard(path_);
       throw;
@@ -151,23 +168,26 @@ InputFile::~InputFile() {
   if (temporary_) discard(path_);
 }
 
-OutputFile::OutputFile(const std::string& path) : target_(path) {
+OutputFile::OutputFile(const std::string& path) : target_(path), shown_(path == "-" ? "standard output" : path) {
   struct stat status;
   const bool exists = path != "-" && stat(path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode))
     throw Error(ErrorKind::kSystem, text(path, ": is a folder, wanted a file"));
   if (path == "-" && isatty(STDOUT_FILENO))
     throw Error(ErrorKind::kUsage, "standard output is a terminal: give -o FILE or redirect it");
-  if (path == "-" || (exists && !S_ISREG(status.st_mode))) {
+  const std::string real = exists && S_ISREG(status.st_mode) ? follow_links(path) : "";
+  pours_ = path == "-" || (exists && real.empty());
+  if (pours_) {
     path_ = make_temporary(temporary_folder(), "q");
     return;
   }
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  if (exists) target_ = real;
+  const size_t slash = target_.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : target_.substr(0, slash);
   try {
-    path_ = make_temporary(folder, "." + path.substr(slash == std::string::npos ? 0 : slash + 1));
+    path_ = make_temporary(folder, "." + target_.substr(slash == std::string::npos ? 0 : slash + 1));
   } catch (const Error&) {
-    fail(path);
+    fail(shown_);
   }
 }
 
@@ -176,22 +196,19 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::commit() {
-  const std::string shown = target_ == "-" ? "standard output" : target_;
   const Descriptor in{open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (in.fd < 0) fail(shown);
-  struct stat status;
-  const bool pours = target_ == "-" || (stat(target_.c_str(), &status) == 0 && !S_ISREG(status.st_mode));
-  if (pours) {
-    const Descriptor out{target_ == "-" ? STDOUT_FILENO : open(target_.c_str(), O_WRONLY | O_CLOEXEC)};
-    if (out.fd < 0) fail(shown);
-    pour(in.fd, out.fd, shown);
+  if (in.fd < 0) fail(path_);
+  if (pours_) {
+    const Descriptor out{target_ == "-" ? STDOUT_FILENO : open(target_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
+    if (out.fd < 0) fail(shown_);
+    pour(in.fd, path_, out.fd, shown_);
     discard(path_);
   } else {
     // mkstemp made it readable for the owner alone: give it what a plain creation would have given
     const mode_t mask = umask(0);
     umask(mask);
-    if (fchmod(in.fd, 0666 & ~mask) != 0 || fsync(in.fd) != 0) fail(shown);
-    if (rename(path_.c_str(), target_.c_str()) != 0) fail(shown);
+    if (fchmod(in.fd, 0666 & ~mask) != 0 || fsync(in.fd) != 0) fail(shown_);
+    if (rename(path_.c_str(), target_.c_str()) != 0) fail(shown_);
     forget(path_);
   }
   done_ = true;

@@ -29,24 +29,28 @@ class Q_API InputFile {
 // it.
 class Q_API OutputFile {
  public:
-  // path: where it goes, or "-" for standard output. Throws when the directory does not exist or cannot be
-  // written, or standard output is a terminal.
+  // path: where it goes, or "-" for standard output; links are followed. Throws when the directory does not
+  // exist or cannot be written, or standard output is a terminal.
   explicit OutputFile(const std::string& path);
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
   ~OutputFile();
-  const std::string& path() const { return path_; }  // to write to, until commit
+  const std::string& path() const { return path_; }    // to write to, until commit
+  const std::string& shown() const { return shown_; }  // for messages: as given, or "standard output"
   // Renames it onto its place (synced first) or pours it to standard output. Throws when the system refuses.
   void commit();
 
  private:
-  std::string path_, target_;
-  bool done_ = false;
+  std::string path_, target_, shown_;
+  bool pours_ = false, done_ = false;
 };
 
 // Removes temporaries when SIGINT, SIGTERM or SIGHUP ends the process, and then ends it by that signal. Call
 // once from main.
 Q_API void remove_temporaries_on_signals();
+// Gives a closed standard stream a descriptor that refuses all use: else the next file opened would be taken
+// for it. Call once from main, before anything is opened.
+Q_API void hold_standard_streams();
 // The temporaries of an ended write: folder of $TMPDIR, or /tmp.
 Q_API std::string temporary_folder();
 

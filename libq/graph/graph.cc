@@ -171,6 +171,7 @@ void sort_nodes(Graph& graph) {
 }
 
 void remove_unused(Graph& graph) {
+  sort_nodes(graph);
   std::vector<bool> used(graph.values.size());
   for (ValueId id : graph.outputs) used[static_cast<size_t>(id)] = true;
   const auto is_used = [&](ValueId id) { return used[static_cast<size_t>(id)]; };

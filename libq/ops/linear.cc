@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "kernels/kernels.h"
 #include "ops/shared/gemm.h"
+#include "ops/shared/onnx.h"
 #include "ops/shared/weights.h"
 #include "ops/shared/window.h"
 #include "q/op.h"
@@ -80,24 +81,11 @@ void replace(OnnxNode::Input& input, Tensor tensor) {
   input.constant = std::move(tensor);
 }
 
-// Takes the attribute away; `fallback` when it is not there.
-template <typename V>
-V take(Attrs& attrs, std::string_view name, V fallback) {
-  const auto found = attrs.find(name);
-  if (found == attrs.end()) return fallback;
-  const V* value = std::get_if<V>(&found->second);
-  if (value == nullptr)
-    throw Error(ErrorKind::kInvalid, text("attribute ", name, " has another type than ONNX gives it"));
-  const V out = *value;
-  attrs.erase(found);
-  return out;
-}
-
 bool map_gemm(OnnxNode& node) {
-  const bool transpose_input = take<int64_t>(node.attrs, "transA", 0) != 0;
-  const bool transpose_weight = take<int64_t>(node.attrs, "transB", 0) == 0;
-  const float alpha = static_cast<float>(take<double>(node.attrs, "alpha", 1));
-  const float beta = static_cast<float>(take<double>(node.attrs, "beta", 1));
+  const bool transpose_input = take_attr<int64_t>(node.attrs, "transA", 0) != 0;
+  const bool transpose_weight = take_attr<int64_t>(node.attrs, "transB", 0) == 0;
+  const float alpha = static_cast<float>(take_attr<double>(node.attrs, "alpha", 1));
+  const float beta = static_cast<float>(take_attr<double>(node.attrs, "beta", 1));
   if (transpose_input) throw Error(ErrorKind::kUnsupported, "transA is 1, wanted 0");
 
   Tensor weight = onnx_constant(node, 1, "weight");

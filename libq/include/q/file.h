@@ -58,6 +58,7 @@ class Q_API DataSet {
   // Samples [first, first + count) of every input, normalised float32 with the model's type where it is not
   // float32.
   std::vector<Tensor> read(int64_t first, int64_t count);
+  // True when there is a dataset y with one element per sample.
   bool has_labels() const;
   // The class of each sample. Throws when a label is not an integer.
   std::vector<int64_t> labels(int64_t first, int64_t count);

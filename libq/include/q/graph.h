@@ -29,6 +29,9 @@ struct Value {
   Constant constant;  // empty unless the value is constant
 };
 
+// The float_reason of a node that the user wants float: no warning.
+inline constexpr std::string_view kFloatByRecipe = "the recipe says so";
+
 struct Node {
   std::string op, name;
   Attrs attrs;
@@ -54,7 +57,8 @@ Q_API std::vector<NodeId> producers(const Graph& graph);
 Q_API std::vector<std::vector<NodeId>> consumers(const Graph& graph);
 // Nodes put in an order of execution (stable: a node moves only when it must). Throws on a cycle, naming it.
 Q_API void sort_nodes(Graph& graph);
-// Nodes that no output depends on and values nobody uses are removed, ids renumbered; model inputs stay.
+// Nodes that no output depends on and values nobody uses are removed, ids renumbered, nodes sorted; model
+// inputs stay.
 Q_API void remove_unused(Graph& graph);
 // Shapes of all computed values again from those of inputs and constants. Throws where an operator refuses.
 Q_API void infer_shapes(Graph& graph);

@@ -86,6 +86,7 @@ struct OnnxNode {
     std::optional<Tensor> constant;  // replaceable by the mapping
     bool absent = false;             // an optional input left out
     bool used = true;                // set to false: became an attribute
+    std::string name = {};           // of the ONNX value: follows the input when a mapping reorders them
   };
   std::vector<Input> inputs;
 };

@@ -22,6 +22,9 @@ struct Change {
 };
 using Changes = std::vector<Change>;
 
+// Adds a line for every node that stays float: a warning unless the recipe wants it so.
+Q_API void report_islands(const Graph& graph, Changes& changes);
+
 // Context a pass may need beside the graph; null where the caller has none.
 struct PassContext {
   const Recipe* recipe = nullptr;

@@ -18,6 +18,7 @@ struct SpecFields {
   std::optional<double> eps;
   std::optional<std::string> observer, method;
   std::optional<double> percentile;
+  std::string place;  // of the last section that set one, for messages
 };
 
 struct RecipeRule {

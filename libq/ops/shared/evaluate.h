@@ -10,9 +10,9 @@ namespace q {
 
 // True when the operator can be computed here: it has a float form and does not need another order of storage
 // than row-major.
-bool can_evaluate(const OpDef& op, int rank);
+Q_API bool can_evaluate(const OpDef& op, int rank);
 // The output of the operator's float form on these row-major float32 tensors. attrs complete. Throws what the
 // operator throws. Precondition: can_evaluate.
-Tensor evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in);
+Q_API Tensor evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in);
 
 }  // namespace q

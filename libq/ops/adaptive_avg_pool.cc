@@ -1,0 +1,136 @@
+// adaptive_avg_pool: the mean over windows that divide the image into a given number of outputs.
+#include <algorithm>
+#include <vector>
+
+#include "base/text.h"
+#include "kernels/kernels.h"
+#include "ops/shared/move.h"
+#include "ops/shared/onnx.h"
+#include "ops/shared/pool.h"
+#include "q/op.h"
+
+namespace q {
+
+namespace {
+
+std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
+  Shape out = in[0].shape;
+  const Ints& size = attr_ints(attrs, "output_size");
+  if (out.rank < 3 || out.rank > 5 || std::ssize(size) != out.rank - 2)
+    throw Error(ErrorKind::kInvalid, text("input is ", to_string(out), ", output_size has ", size.size(),
+                                          " entries, wanted rank 3 to 5 and an entry per spatial axis"));
+  for (int axis = 2; axis < out.rank; ++axis) {
+    const int64_t outputs = size[static_cast<size_t>(axis) - 2];
+    if (outputs < 1 || outputs > INT32_MAX)
+      throw Error(ErrorKind::kInvalid, text("output_size holds ", outputs, ", wanted 1 to ", INT32_MAX));
+    if (out[axis] != kFree && (out[axis] < 1 || out[axis] > INT32_MAX))
+      throw Error(ErrorKind::kInvalid,
+                  text("input is ", to_string(out), ", wanted extents of 1 to ", INT32_MAX));
+    out[axis] = outputs;
+  }
+  return {out};
+}
+
+// Output i sees the positions from floor(i * in / out) to ceil((i + 1) * in / out).
+PooledAxis adaptive_axis(int64_t in, int64_t outputs) {
+  PooledAxis axis{.in = in, .first = {0}, .positions = {}, .covered = {}};
+  for (int64_t i = 0; i < outputs; ++i) {
+    const int64_t begin = i * in / outputs, end = ((i + 1) * in + outputs - 1) / outputs;
+    for (int64_t position = begin; position < end; ++position) axis.positions.push_back(position);
+    axis.first.push_back(std::ssize(axis.positions));
+    axis.covered.push_back(end - begin);
+  }
+  return axis;
+}
+
+std::vector<PooledAxis> adaptive_axes(const CompileCall& call) {
+  std::vector<PooledAxis> axes;
+  for (int axis = 2; axis < call.in[0].shape.rank; ++axis)
+    axes.push_back(adaptive_axis(call.in[0].shape[axis], call.out[0].shape[axis]));
+  return axes;
+}
+
+Run compile_f32(const CompileCall& call) {
+  const auto kernel = [average = call.kernels.average_f32](const float* const* rows, const PooledPixel& pixel,
+                                                           size_t channels, float* out) {
+    average(rows, pixel.taps, channels, static_cast<float>(pixel.taps), out);
+  };
+  return compile_pool<float>(call, adaptive_axes(call), kernel);
+}
+
+// clamp(z + rint(f32(sum - z * n) * m)) with m = f32: 1 / (1 / (1 / n)), torch's rule for channels-last
+// tensors.
+Run compile_quant(const CompileCall& call) {
+  moved_element_bytes(call);  // input and output share their scale
+  std::vector<PooledAxis> axes = adaptive_axes(call);
+  check_average_taps(axes);
+  const auto kernel = [z = call.in[0].qparams->zero_points[0], average = call.kernels.average_u8](
+                          const uint8_t* const* rows, const PooledPixel& pixel, size_t channels,
+                          uint8_t* out) {
+    const float inverse = 1.f / static_cast<float>(pixel.taps), back = 1.f / inverse;
+    average(rows, pixel.taps, channels, z, 1.f / back, out);
+  };
+  return compile_pool<uint8_t>(call, std::move(axes), kernel);
+}
+
+void pool_to_one(OnnxNode& node) {
+  const int rank = node.inputs.at(0).type.shape.rank;
+  node.attrs.insert_or_assign("output_size", Ints(static_cast<size_t>(std::max(0, rank - 2)), 1));
+}
+
+bool map_global(OnnxNode& node) {
+  pool_to_one(node);
+  return true;
+}
+
+// A mean over all spatial axes.
+bool map_reduce_mean(OnnxNode& node) {
+  const int rank = node.inputs.at(0).type.shape.rank;
+  Ints axes = take_ints(node, "axes", 1);
+  for (int64_t& axis : axes) axis = normalize_axis(axis, rank, "axes");
+  std::sort(axes.begin(), axes.end());
+  Ints spatial;
+  for (int axis = 2; axis < rank; ++axis) spatial.push_back(axis);
+  if (rank < 3 || rank > 5 || axes != spatial || take_attr<int64_t>(node.attrs, "keepdims", 1) == 0)
+    throw Error(ErrorKind::kUnsupported, "wanted the mean over exactly the spatial axes, with keepdims 1");
+  take_attr<int64_t>(node.attrs, "noop_with_empty_axes", 0);
+  pool_to_one(node);
+  return true;
+}
+
+constexpr OnnxName kOnnx[] = {{"GlobalAveragePool", 7, map_global}, {"ReduceMean", 7, map_reduce_mean}};
+
+constexpr AttrSpec kAttrs[] = {
+    {"output_size", "spatial extents of the output", AttrKind::kInts},
+};
+
+constexpr Shape kHead[] = {{2, 67, 7, 7}};
+constexpr Shape kOdd[] = {{1, 19, 9, 7}};
+constexpr Shape kSignal[] = {{2, 3, 11}};
+constexpr Shape kVolume[] = {{1, 5, 4, 5, 6}};
+constexpr Shape kLarge[] = {{1, 3, 51, 43}};
+constexpr Case kCases[] = {
+    {.attrs = "output_size=1,1", .inputs = kHead, .lo = 0, .hi = 3},
+    {.attrs = "output_size=4,3", .inputs = kOdd},    // windows that overlap
+    {.attrs = "output_size=13", .inputs = kSignal},  // more outputs than positions
+    {.attrs = "output_size=1,2,3", .inputs = kVolume},
+    {.attrs = "output_size=1,1", .inputs = kLarge},  // more rows than fit on the stack
+};
+
+}  // namespace
+
+extern const OpDef op_adaptive_avg_pool;
+constinit const OpDef op_adaptive_avg_pool = {
+    .name = "adaptive_avg_pool",
+    .doc = "mean over windows that divide the spatial axes of x [N, C, spatial...] into output_size parts",
+    .attrs = kAttrs,
+    .onnx = kOnnx,
+    .layout = Layout::kChannelsLast,
+    .qrule = QRule::kAsInput,
+    .infer = infer,
+    .f32 = compile_f32,
+    .quant = compile_quant,
+    .cases = kCases,
+};
+
+}  // namespace q

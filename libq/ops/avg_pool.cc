@@ -1,0 +1,89 @@
+// avg_pool: the mean under each window.
+#include <vector>
+
+#include "base/text.h"
+#include "kernels/kernels.h"
+#include "ops/shared/move.h"
+#include "ops/shared/onnx.h"
+#include "ops/shared/pool.h"
+#include "q/op.h"
+
+namespace q {
+
+namespace {
+
+// Whether the divisor counts padding, or only what lies inside of the image.
+bool counts_padding(const Attrs& attrs) { return attr_int(attrs, "count_include_pad") != 0; }
+
+Run compile_f32(const CompileCall& call) {
+  const bool padding = counts_padding(call.attrs);
+  const auto kernel = [padding, average = call.kernels.average_f32](
+                          const float* const* rows, const PooledPixel& pixel, size_t channels, float* out) {
+    const float divisor = padding ? static_cast<float>(pixel.covered) : static_cast<float>(pixel.taps);
+    average(rows, pixel.taps, channels, divisor, out);
+  };
+  return compile_pool<float>(call, pooled_axes(call), kernel);
+}
+
+// clamp(z + rint(f32(sum - z * taps) * (1 / divisor))), torch's rule for channels-last tensors.
+Run compile_quant(const CompileCall& call) {
+  moved_element_bytes(call);  // input and output share their scale
+  std::vector<PooledAxis> axes = pooled_axes(call);
+  check_average_taps(axes);
+  const int32_t z = call.in[0].qparams->zero_points[0];
+  const bool padding = counts_padding(call.attrs);
+  const auto kernel = [z, padding, average = call.kernels.average_u8](const uint8_t* const* rows,
+                                                                      const PooledPixel& pixel,
+                                                                      size_t channels, uint8_t* out) {
+    const float divisor = padding ? static_cast<float>(pixel.covered) : static_cast<float>(pixel.taps);
+    average(rows, pixel.taps, channels, z, 1.f / divisor, out);
+  };
+  return compile_pool<uint8_t>(call, std::move(axes), kernel);
+}
+
+bool map_average_pool(OnnxNode& node) {
+  complete_onnx_window(node, attr_ints(node.attrs, "kernel_shape"));
+  for (const int64_t dilation : take_attr<Ints>(node.attrs, "dilations", {})) {
+    if (dilation != 1) throw Error(ErrorKind::kUnsupported, text("dilations hold ", dilation, ", wanted 1"));
+  }
+  return true;
+}
+
+constexpr OnnxName kOnnx[] = {{"AveragePool", 7, map_average_pool}};
+
+constexpr AttrSpec kAttrs[] = {
+    {"kernel_shape", "extents of the window", AttrKind::kInts},
+    {"strides", "step of the window per axis; none: 1", AttrKind::kInts, "none"},
+    {"pads", "padding before all axes, then behind them; none: 0", AttrKind::kInts, "none"},
+    {"ceil_mode", "1: a last window may reach beyond the padding", AttrKind::kInt, "0"},
+    {"count_include_pad", "1: the mean counts padding as zeros", AttrKind::kInt, "0"},
+};
+
+constexpr Shape kOdd[] = {{2, 19, 9, 7}};
+constexpr Shape kSignal[] = {{2, 3, 11}};
+constexpr Shape kVolume[] = {{1, 5, 4, 5, 6}};
+constexpr Case kCases[] = {
+    {.attrs = "kernel_shape=2,2;strides=2,2", .inputs = kOdd},
+    {.attrs = "kernel_shape=3,3;pads=1,1,1,1", .inputs = kOdd, .lo = 0, .hi = 3},
+    {.attrs = "kernel_shape=3,3;strides=2,2;pads=1,1,1,1;ceil_mode=1;count_include_pad=1", .inputs = kOdd},
+    {.attrs = "kernel_shape=4;strides=3;pads=0,3;count_include_pad=1", .inputs = kSignal},
+    {.attrs = "kernel_shape=2,3,2;strides=1,2,2;pads=1,0,0,1,0,0", .inputs = kVolume},
+};
+
+}  // namespace
+
+extern const OpDef op_avg_pool;
+constinit const OpDef op_avg_pool = {
+    .name = "avg_pool",
+    .doc = "mean under each window over the 1 to 3 spatial axes of x [N, C, spatial...]",
+    .attrs = kAttrs,
+    .onnx = kOnnx,
+    .layout = Layout::kChannelsLast,
+    .qrule = QRule::kAsInput,
+    .infer = infer_pool,
+    .f32 = compile_f32,
+    .quant = compile_quant,
+    .cases = kCases,
+};
+
+}  // namespace q

@@ -1,0 +1,20 @@
+// Operators that only move elements: the same for floats and, input and output having one scale, for
+// integers.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "q/op.h"
+
+namespace q {
+
+// Bytes of an element. Throws unless input and output of the call have one type and, if quantized, the same
+// scale and zero point.
+size_t moved_element_bytes(const CompileCall& call);
+// The input's bytes, unchanged.
+Run compile_move(const CompileCall& call);
+// The product of the extents [first, end); kFree when one of them is.
+int64_t product(const Shape& shape, int first, int end);
+
+}  // namespace q

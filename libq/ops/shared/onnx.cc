@@ -1,0 +1,59 @@
+#include "ops/shared/onnx.h"
+
+#include <limits>
+
+#include "ops/shared/weights.h"
+
+namespace q {
+
+bool has_input(const OnnxNode& node, size_t input) {
+  return input < node.inputs.size() && !node.inputs[input].absent;
+}
+
+Ints take_ints_input(OnnxNode& node, size_t input, std::string_view what) {
+  OnnxNode::Input& found = node.inputs.at(input);
+  if (!found.constant) throw Error(ErrorKind::kUnsupported, text(what, " is computed, wanted a constant"));
+  const Tensor& list = *found.constant;
+  if (list.type.dtype != DType::kI64 && list.type.dtype != DType::kI32)
+    throw Error(ErrorKind::kInvalid, text(what, " is ", name_of(list.type.dtype), ", wanted i64"));
+  Ints out;
+  for (int64_t i = 0; i < elements(list.type.shape); ++i)
+    out.push_back(list.type.dtype == DType::kI64 ? list.as<int64_t>()[i] : list.as<int32_t>()[i]);
+  found.used = false;
+  return out;
+}
+
+float number_input(const OnnxNode& node, size_t input, std::string_view what) {
+  const Tensor& value = onnx_constant(node, input, what);
+  if (elements(value.type.shape) != 1)
+    throw Error(ErrorKind::kInvalid, text(what, " is ", to_string(value.type.shape), ", wanted one number"));
+  return *value.as<float>();
+}
+
+Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input) {
+  if (node.attrs.contains(attribute)) return take_attr<Ints>(node.attrs, attribute, {});
+  return has_input(node, input) ? take_ints_input(node, input, attribute) : Ints{};
+}
+
+void drop_inputs(OnnxNode& node, size_t first) {
+  for (size_t i = first; i < node.inputs.size(); ++i) node.inputs[i].used = false;
+}
+
+ClipLimits clip_limits(const OnnxNode& node) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kGreatest =
+      std::numeric_limits<float>::max();  // until opset 10 this is how no limit is written
+  Attrs attrs = node.attrs;
+  double lo = take_attr<double>(attrs, "min", -kInfinity), hi = take_attr<double>(attrs, "max", kInfinity);
+  if (has_input(node, 1)) lo = number_input(node, 1, "min");
+  if (has_input(node, 2)) hi = number_input(node, 2, "max");
+  return {lo <= -kGreatest ? -kInfinity : lo, hi >= kGreatest ? kInfinity : hi};
+}
+
+void drop_clip_limits(OnnxNode& node) {
+  node.attrs.erase("min");
+  node.attrs.erase("max");
+  drop_inputs(node, 1);
+}
+
+}  // namespace q

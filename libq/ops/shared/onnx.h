@@ -1,0 +1,46 @@
+// What the mappings of ONNX nodes share: attributes that become inputs in later opsets, and the reading of
+// constants.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/text.h"
+#include "q/op.h"
+
+namespace q {
+
+// Takes the attribute away; `fallback` when it is not there. Throws when it has another type.
+template <typename V>
+V take_attr(Attrs& attrs, std::string_view name, V fallback) {
+  const auto found = attrs.find(name);
+  if (found == attrs.end()) return fallback;
+  const V* value = std::get_if<V>(&found->second);
+  if (value == nullptr)
+    throw Error(ErrorKind::kInvalid, text("attribute ", name, " has another type than ONNX gives it"));
+  V out = *value;
+  attrs.erase(found);
+  return out;
+}
+
+// True when the node has this input.
+bool has_input(const OnnxNode& node, size_t input);
+// The integers that input holds, which is then not used. Throws unless it is a constant.
+Ints take_ints_input(OnnxNode& node, size_t input, std::string_view what);
+// The single float32 that input holds; it stays used. Throws unless it is a constant.
+float number_input(const OnnxNode& node, size_t input, std::string_view what);
+// The list an attribute gives, or, in later opsets, an input; empty when neither is there.
+Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input);
+// No input from this one on is used.
+void drop_inputs(OnnxNode& node, size_t first);
+
+// The limits of a Clip node, infinite where there are none.
+struct ClipLimits {
+  double lo, hi;
+  bool operator==(const ClipLimits&) const = default;
+};
+ClipLimits clip_limits(const OnnxNode& node);
+// The limits are taken from the node's attributes and inputs.
+void drop_clip_limits(OnnxNode& node);
+
+}  // namespace q
