@@ -33,8 +33,8 @@ class Converter {
         add_quantize(id, readers_[i]);
     }
     for (Value& each : graph_.values) each.observation.reset();
-    remove_unused(graph_);
     sort_nodes(graph_);
+    remove_unused(graph_);
     return std::move(graph_);
   }
 

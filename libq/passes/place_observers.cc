@@ -38,9 +38,7 @@ class Placer {
     observe_activations();
     for (size_t i = 0; i < graph_.nodes.size(); ++i)
       if (is_quantized(static_cast<NodeId>(i))) observe_weight(graph_.nodes[i], recipes_[i]);
-    for (const Node& node : graph_.nodes)
-      if (!node.float_reason.empty())
-        changes_.push_back({"float island", node.name, node.float_reason, true});
+    report_islands(graph_, changes_);
     return std::move(graph_);
   }
 
@@ -54,7 +52,7 @@ class Placer {
 
   std::string reason_to_stay_float(const Node& node, const NodeRecipe& recipe) {
     const OpDef& op = *find_op(node.op);
-    if (!recipe.quantize) return "the recipe says so";
+    if (!recipe.quantize) return std::string(kFloatByRecipe);
     if (op.qrule == QRule::kFloat || !has_integer_form(op)) return text(node.op, " has no integer form");
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value& input = value(node.inputs[i]);

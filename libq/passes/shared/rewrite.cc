@@ -89,7 +89,6 @@ Graph Rewriter::finish() {
     if (!removed(id)) kept.push_back(std::move(node(id)));
   graph_.nodes = std::move(kept);
   remove_unused(graph_);
-  sort_nodes(graph_);
   return std::move(graph_);
 }
 
