@@ -1,14 +1,19 @@
-// histogram: how often values fall into bins whose width is a power of two and whose edges are multiples of it.
+// histogram: how often values fall into bins; their width is a power of two, their edges multiples of it.
 //
-// Bin i of exponent e holds the values in [i 2^e, (i + 1) 2^e). The exponent is a function of the range seen and nothing else
-// (layout_of), and the state depends only on the multiset of values seen, not on their order, batches, threads or shards:
-//  - Going to a larger exponent merges neighbours exactly: floor(floor(x / 2^e) / 2^k) = floor(x / 2^(e + k)), so bin i becomes bin
-//    floor(i / 2^k), as if each value had been counted there at once.
-//  - Widening the range never asks for a smaller exponent. For each e, floor(hi / 2^e) - floor(lo / 2^e) does not shrink when hi grows
-//    or lo falls, so what was too fine stays too fine; and the least exponent tried grows with the largest magnitude.
-//  - A larger exponent never needs more bins: with d = b - a >= 0, floor(b / 2) - floor(a / 2) <= ceil(d / 2) <= d. So the first
-//    exponent that fits is the least one, and since with one less d >= 4096, there are more than 2048 bins in use (unless the
-//    values are too close together for binary32 to tell as many apart).
+// Bin i of exponent e holds the values in [i 2^e, (i + 1) 2^e). The exponent is a function of the range seen
+// and nothing else (layout_of), and the state depends only on the multiset of values seen, not on their
+// order, batches, threads or shards:
+//
+// Going to a larger exponent merges neighbours exactly: floor(floor(x / 2^e) / 2^k) = floor(x / 2^(e + k)).
+// So bin i becomes bin floor(i / 2^k), as if each value had been counted there at once.
+//
+// Widening the range never asks for a smaller exponent. For each e, floor(hi / 2^e) - floor(lo / 2^e) does
+// not shrink when hi grows or lo falls, so what was too fine stays too fine; and the least exponent tried
+// grows with the largest magnitude.
+//
+// A larger exponent never needs more bins: with a <= b, floor(b / 2) - floor(a / 2) <= ceil((b - a) / 2) <=
+// b - a. So the first exponent that fits is the least one. With one less, b - a >= 4096: there are more than
+// 2048 bins in use, unless the values are too close together for binary32 to tell as many apart.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -28,8 +33,9 @@ constexpr std::string_view kFields[] = {"exponent", "first", "bins", "range", "c
 constexpr std::string_view kMethods[] = {"mse", "minmax", "percentile", "entropy"};
 
 constexpr int64_t kMaxBins = 4096;
-constexpr int kMinExponent = -126;   // so that 2^-e, which kernels multiply by, is a binary32 number
-constexpr int kMantissaBits = 23;    // finer bins than the largest value's last bit tell nothing, and indices stay within 2^24
+constexpr int kMinExponent = -126;  // so that 2^-e, which kernels multiply by, is a binary32 number
+// Bins finer than the last bit of the largest value tell nothing. So indices stay within 2^24.
+constexpr int kMantissaBits = 23;
 constexpr int64_t kGrain = 1 << 16;  // values that outweigh clearing and adding another block's bins
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -41,7 +47,9 @@ struct Layout {
 };
 
 // Exact: binary64 holds the quotient of a binary32 number and 2^e.
-int64_t bin_of(float x, int exponent) { return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(x), -exponent))); }
+int64_t bin_of(float x, int exponent) {
+  return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(x), -exponent)));
+}
 
 Layout layout_of(float lo, float hi) {
   if (lo > hi) return {};
@@ -52,12 +60,13 @@ Layout layout_of(float lo, float hi) {
 }
 
 Layout layout_of(const ObserverState& state) {
-  return {static_cast<int>(*state[kExponent].as<int64_t>()), *state[kFirst].as<int64_t>(), state[kBins].type.shape[0]};
+  return {static_cast<int>(*state[kExponent].as<int64_t>()), *state[kFirst].as<int64_t>(),
+          state[kBins].type.shape[0]};
 }
 
 ObserverState init(int64_t) {
-  ObserverState state = {make_tensor(DType::kI64, {1}), make_tensor(DType::kI64, {1}), make_tensor(DType::kI64, {0}),
-                         make_ranges({2}, kInfinity), make_counts()};
+  ObserverState state = {make_tensor(DType::kI64, {1}), make_tensor(DType::kI64, {1}),
+                         make_tensor(DType::kI64, {0}), make_ranges({2}, kInfinity), make_counts()};
   *state[kExponent].as<int64_t>() = kMinExponent;
   state[kRange].as<float>()[1] = -kInfinity;
   return state;
@@ -65,7 +74,8 @@ ObserverState init(int64_t) {
 
 // Adds the counts of bins laid out as `from` to coarser or equal bins, laid out as `to`, which hold them all.
 void add_bins(const Layout& from, const int64_t* counts, const Layout& to, int64_t* sums) {
-  const int shift = std::min(to.exponent - from.exponent, 62);  // an index is below 2^24: more gives 0 or -1 as well
+  const int shift =
+      std::min(to.exponent - from.exponent, 62);  // an index is below 2^24: more gives 0 or -1 as well
   for (int64_t i = 0; i < from.bins; ++i) sums[((from.first + i) >> shift) - to.first] += counts[i];
 }
 
@@ -91,7 +101,8 @@ void update(ObserverState& state, View values, int, const Kernels& kernels) {
   widen(state, found.lo, found.hi);
   const Layout layout = layout_of(state);
   const float scale = std::ldexp(1.0f, -layout.exponent);
-  const int64_t blocks = std::clamp<int64_t>(count / kGrain, 1, thread_count()), length = (count + blocks - 1) / blocks;
+  const int64_t blocks = std::clamp<int64_t>(count / kGrain, 1, thread_count()),
+                length = (count + blocks - 1) / blocks;
   const auto partial = std::make_unique_for_overwrite<uint32_t[]>(static_cast<size_t>(blocks * layout.bins));
   int64_t* sums = own(state[kBins]).as<int64_t>();
   // In rounds, so that no 32-bit counter overflows.
@@ -102,7 +113,9 @@ void update(ObserverState& state, View values, int, const Kernels& kernels) {
       const int64_t end = std::min({first + kRound, (block + 1) * length, count});
       uint32_t* counts = partial.get() + block * layout.bins;
       std::fill_n(counts, layout.bins, 0);
-      if (first < end) kernels.histogram_f32(values.as<float>() + first, static_cast<size_t>(end - first), scale, layout.first, counts);
+      if (first < end)
+        kernels.histogram_f32(values.as<float>() + first, static_cast<size_t>(end - first), scale,
+                              layout.first, counts);
     });
     for (int64_t block = 0; block < blocks; ++block)
       for (int64_t i = 0; i < layout.bins; ++i) sums[i] += partial[block * layout.bins + i];
@@ -119,7 +132,8 @@ void check_bins(const ObserverState& state) {
   if (sum != finite_count(state))
     throw Error(ErrorKind::kInvalid, text("the bins hold ", sum, " values, wanted ", finite_count(state)));
   if (size > 0 && (counts[0] == 0 || counts[size - 1] == 0))
-    throw Error(ErrorKind::kInvalid, "the first or last bin is empty, wanted the smallest and largest value there");
+    throw Error(ErrorKind::kInvalid,
+                "the first or last bin is empty, wanted the smallest and largest value there");
 }
 
 void check(const ObserverState& state) {
@@ -134,8 +148,9 @@ void check(const ObserverState& state) {
   check_tensor(state[kBins], kFields[kBins], DType::kI64, {wanted.bins});
   const int64_t exponent = *state[kExponent].as<int64_t>(), first = *state[kFirst].as<int64_t>();
   if (exponent != wanted.exponent || first != wanted.first)
-    throw Error(ErrorKind::kInvalid, text("bins of exponent ", exponent, " from ", first, ", wanted ", wanted.exponent, " from ",
-                                          wanted.first, " for the range ", number(range[0]), " to ", number(range[1])));
+    throw Error(ErrorKind::kInvalid,
+                text("bins of exponent ", exponent, " from ", first, ", wanted ", wanted.exponent, " from ",
+                     wanted.first, " for the range ", number(range[0]), " to ", number(range[1])));
   check_bins(state);
   if (range[0] < range[1] && finite_count(state) < 2)
     throw Error(ErrorKind::kInvalid, "range and counts contradict each other");
@@ -159,7 +174,8 @@ std::vector<Range> finish(const ObserverState& state, const Observation& observa
                                {state[kBins].as<int64_t>(), static_cast<size_t>(layout.bins)},
                                {range[0], range[1]}};
   if (observation.method == "mse") return {search_mse(histogram, observation.spec)};
-  if (observation.method == "percentile") return {search_percentile(histogram, observation.spec, observation.percentile)};
+  if (observation.method == "percentile")
+    return {search_percentile(histogram, observation.spec, observation.percentile)};
   if (observation.method == "entropy") return {search_entropy(histogram, observation.spec)};
   return {histogram.range};
 }

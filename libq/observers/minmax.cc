@@ -38,7 +38,8 @@ void check(const ObserverState& state) {
   check_tensor(state[kRange], kFields[kRange], DType::kF32, {2});
   check_counts(state[kCounts]);
   const float* range = state[kRange].as<float>();
-  const int64_t needed = check_range(range[0], range[1]) ? 1 + (range[0] < range[1]) : 0, found = finite_count(state);
+  const int64_t needed = check_range(range[0], range[1]) ? 1 + (range[0] < range[1]) : 0,
+                found = finite_count(state);
   if (found < needed || (needed == 0 && found > 0))
     throw Error(ErrorKind::kInvalid, "range and counts contradict each other");
 }

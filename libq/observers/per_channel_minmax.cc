@@ -26,15 +26,16 @@ void update(ObserverState& state, View values, int axis, const Kernels& kernels)
   check_values(values);
   const int64_t channels = channels_of(state);
   if (axis < 0 || axis >= values.shape.rank || values.shape[axis] != channels)
-    throw Error(ErrorKind::kInvalid,
-                text("values of shape ", to_string(values.shape), ", wanted ", channels, " channels along axis ", axis));
+    throw Error(ErrorKind::kInvalid, text("values of shape ", to_string(values.shape), ", wanted ", channels,
+                                          " channels along axis ", axis));
   const int64_t count = elements(values.shape);
   int64_t inner = 1;
   for (int i = axis + 1; i < values.shape.rank; ++i) inner *= values.shape[i];
   std::vector<MinMaxF32> found(static_cast<size_t>(channels), {kInfinity, -kInfinity, 0});
   parallel_for(channels, [&](int64_t channel) {
     for (int64_t first = channel * inner; first < count; first += channels * inner)
-      kernels.minmax_f32(values.as<float>() + first, static_cast<size_t>(inner), &found[static_cast<size_t>(channel)]);
+      kernels.minmax_f32(values.as<float>() + first, static_cast<size_t>(inner),
+                         &found[static_cast<size_t>(channel)]);
   });
   int64_t non_finite = 0;
   for (const MinMaxF32& range : found) non_finite += static_cast<int64_t>(range.non_finite);

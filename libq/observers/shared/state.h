@@ -1,5 +1,5 @@
-// What observers have in common: ranges, counts of values, and the checks of states that come from files. A state's last tensor is
-// always its counts: i64 [2], the finite values and the others.
+// What observers have in common: ranges, counts of values, and the checks of states that come from files. A
+// state's last tensor is always its counts: i64 [2], the finite values and the others.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -29,7 +29,8 @@ void check_size(const ObserverState& state, std::span<const std::string_view> fi
 void check_tensor(const Tensor& tensor, std::string_view field, DType dtype, const Shape& shape);
 // Throws unless the tensor is what make_counts makes, with no negative number.
 void check_counts(const Tensor& counts);
-// True when the range holds a value, false when it is empty. Throws on anything but finite, ordered and without -0.
+// True when the range holds a value, false when it is empty. Throws on anything but finite, ordered and
+// without -0.
 bool check_range(float lo, float hi);
 // Throws unless the observation asks for one of the methods.
 void check_method(const Observation& observation, std::span<const std::string_view> methods);
