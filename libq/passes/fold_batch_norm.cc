@@ -67,15 +67,14 @@ void fold(Rewriter& rewriter, NodeId weighted, NodeId norm_id) {
   const Value weight = rewriter.value(inputs[weight_index]);
   const bool has_bias = inputs.size() > bias_index;
   const Constant bias = has_bias ? rewriter.value(inputs[bias_index]).constant : Constant{};
-  const ValueId new_weight = rewriter.add_constant(
-      weight.name, weight.type, [=, old = weight.constant] { return folded_weight(old, norm); });
-  const ValueId new_bias = rewriter.add_constant(
-      has_bias ? rewriter.value(inputs[bias_index]).name : weight.name + ".bias",
-      rewriter.value(norm_node.inputs[3]).type, [=] { return folded_bias(bias, norm); });
-  std::vector<ValueId>& now = rewriter.node(weighted).inputs;
-  now[weight_index] = new_weight;
-  now.resize(bias_index);
-  now.push_back(new_bias);
+  const TensorType bias_type = rewriter.value(norm_node.inputs[3]).type;
+  const Constant new_bias = [=] { return folded_bias(bias, norm); };
+  rewriter.replace_constant(weighted, weight_index, weight.type,
+                            [=, old = weight.constant] { return folded_weight(old, norm); });
+  if (has_bias)
+    rewriter.replace_constant(weighted, bias_index, bias_type, new_bias);
+  else
+    rewriter.append_constant(weighted, rewriter.node(weighted).name + ".bias", bias_type, new_bias);
   rewriter.absorb(weighted, norm_id);
 }
 

@@ -49,11 +49,12 @@ bool fuse(Rewriter& rewriter, NodeId add_id, size_t constant_index) {
     bias = rewriter.value(node.inputs[bias_index]).constant;
   }
   const int64_t channels = out[axis];
-  const ValueId fused = rewriter.add_constant(
-      value.name, {DType::kF32, Shape{channels}, std::nullopt},
-      [bias, added = value.constant, channels] { return summed(bias, added, channels); });
-  rewriter.node(weighted).inputs.resize(bias_index);
-  rewriter.node(weighted).inputs.push_back(fused);
+  const TensorType type{DType::kF32, Shape{channels}, std::nullopt};
+  const Constant fused = [bias, added = value.constant, channels] { return summed(bias, added, channels); };
+  if (bias)
+    rewriter.replace_constant(weighted, bias_index, type, fused);
+  else
+    rewriter.append_constant(weighted, rewriter.node(weighted).name + ".bias", type, fused);
   for (const char* limit : {"min", "max"})
     if (add.attrs.contains(limit)) rewriter.node(weighted).attrs[limit] = add.attrs.at(limit);
   rewriter.absorb(weighted, add_id);

@@ -74,13 +74,33 @@ bool Rewriter::bypass(NodeId id, size_t index) {
   return true;
 }
 
-ValueId Rewriter::add_constant(std::string_view base, TensorType type, Constant constant) {
+ValueId Rewriter::add_constant(std::string_view name, TensorType type, Constant constant) {
   const ValueId id = add_value(
-      graph_, {unique_value_name(graph_, base), std::move(type), std::nullopt, std::move(constant)});
+      graph_, {unique_value_name(graph_, name), std::move(type), std::nullopt, std::move(constant)});
   producer_.push_back(kNone);
   readers_.emplace_back();
   is_output_.push_back(false);
   return id;
+}
+
+void Rewriter::append_constant(NodeId id, std::string_view name, TensorType type, Constant constant) {
+  const ValueId made = add_constant(name, std::move(type), std::move(constant));
+  node(id).inputs.push_back(made);
+  readers_[static_cast<size_t>(made)].push_back(id);
+}
+
+void Rewriter::replace_constant(NodeId id, size_t index, TensorType type, Constant constant) {
+  const ValueId old = node(id).inputs[index];
+  std::vector<NodeId>& readers = readers_[static_cast<size_t>(old)];
+  if (readers.size() == 1) {
+    value(old).type = std::move(type);
+    value(old).constant = std::move(constant);
+    return;
+  }
+  readers.erase(std::find(readers.begin(), readers.end(), id));
+  const ValueId made = add_constant(value(old).name, std::move(type), std::move(constant));
+  node(id).inputs[index] = made;
+  readers_[static_cast<size_t>(made)].push_back(id);
 }
 
 Graph Rewriter::finish() {

@@ -28,13 +28,17 @@ class Rewriter {
   // Readers of the node's output read its input `index` instead; the node disappears. A node whose output is
   // a model output stays when its input is a model input or an output too; returns whether it went.
   bool bypass(NodeId id, size_t index);
-  // A new constant value named like `base`.
-  ValueId add_constant(std::string_view base, TensorType type, Constant constant);
+  // Input `index` of the node, which is constant, becomes another constant of the same name; when other nodes
+  // read it too, of a name like it.
+  void replace_constant(NodeId id, size_t index, TensorType type, Constant constant);
+  // A constant of that name, or one like it, becomes the node's last input.
+  void append_constant(NodeId id, std::string_view name, TensorType type, Constant constant);
   // The graph without removed nodes and what only they used, in order.
   Graph finish();
 
  private:
   void remove(NodeId id);
+  ValueId add_constant(std::string_view name, TensorType type, Constant constant);
   Graph graph_;
   std::vector<NodeId> producer_;
   std::vector<std::vector<NodeId>> readers_;
