@@ -14,10 +14,16 @@ struct Chosen {
   int32_t zero_point;
 };
 
+// The integer for real 0 of unsigned types: 128 of 0..255, and as torch has it the lower middle of a narrower
+// range.
+int32_t middle(const QuantSpec& spec) {
+  const bool is_whole = spec.quant_min == lowest(spec.dtype) && spec.quant_max == highest(spec.dtype);
+  return static_cast<int32_t>((static_cast<int64_t>(spec.quant_min) + spec.quant_max + is_whole) >> 1);
+}
+
 Chosen choose_symmetric(const QuantSpec& spec, float reach) {
   const float half_levels = static_cast<float>(static_cast<double>(spec.quant_max) - spec.quant_min) / 2;
-  const int64_t middle = (static_cast<int64_t>(spec.quant_min) + spec.quant_max + 1) >> 1;
-  return {std::max(reach / half_levels, spec.eps), lowest(spec.dtype) < 0 ? 0 : static_cast<int32_t>(middle)};
+  return {std::max(reach / half_levels, spec.eps), lowest(spec.dtype) < 0 ? 0 : middle(spec)};
 }
 
 Chosen choose_affine(const QuantSpec& spec, float lo, float hi) {

@@ -74,6 +74,8 @@ TEST(ChooseQParams, UsesHalfTheLevelsForSymmetricSchemes) {
   EXPECT_EQ(choose(narrow, -2, 1).scales[0], 2.0f / 127.0f);
   QuantSpec unsigned_spec{DType::kU8, QScheme::kPerTensorSymmetric};
   EXPECT_EQ(choose(unsigned_spec, -2, 1).zero_points[0], 128);
+  unsigned_spec.quant_max = 127;
+  EXPECT_EQ(choose(unsigned_spec, -2, 1).zero_points[0], 63);
 }
 
 TEST(ChooseQParams, NeverGoesBelowEps) {

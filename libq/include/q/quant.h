@@ -27,8 +27,8 @@ struct QuantSpec {
 // Scale and zero point for one range (torch.ao.quantization.observer._calculate_qparams, all in binary32):
 //   lo' = min(lo, 0), hi' = max(hi, 0)
 //   affine:    s = max((hi' - lo') / (qmax - qmin), eps), z = clamp(qmin - rint(lo' / s), qmin, qmax)
-//   symmetric: s = max(max(-lo', hi') / ((qmax - qmin) / 2), eps), z = 0 for signed types, (qmin + qmax + 1)
-//   / 2 otherwise
+//   symmetric: s = max(max(-lo', hi') / ((qmax - qmin) / 2), eps), z = 0 for signed types, else 128 for
+//   the whole of u8 and floor((qmin + qmax) / 2) for a narrower range
 // ranges: one entry, or one per channel. Throws when a range is empty, not finite, or overflows binary32;
 // `place` starts the message.
 Q_API QParams choose_qparams(const QuantSpec& spec, std::span<const Range> ranges, std::string_view place);

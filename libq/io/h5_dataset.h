@@ -1,0 +1,40 @@
+// Datasets of HDF5 as tensors.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "io/h5_attribute.h"
+#include "q/tensor.h"
+
+namespace q::h5 {
+
+// What a dataset holds. Types that HDF5 does not know (bf16 and the packed ones) are stored as unsigned
+// integers with an attribute `dtype`, packed ones in one dimension with an attribute `shape`.
+struct DatasetInfo {
+  std::optional<DType> dtype;  // nothing: a type no tensor has
+  std::optional<DType>
+      widened;        // the smallest plain type that holds all its values: u16 in i32, u32 in i64, f16 in f32
+  std::string holds;  // in words, for messages: "u16", "strings"
+  Ints extents;       // of the tensor; any rank
+};
+
+// The dataset at one of dataset_paths(), to be read row by row.
+Object open_dataset_at(const Object& group, const std::string& path);
+// Throws when an attribute contradicts what is stored.
+DatasetInfo describe(const Object& dataset);
+// Throws unless the file can hold all that the extents promise, in itself: called before memory is taken for
+// a whole one.
+void check_stored(const Object& dataset);
+// The whole dataset to where `to` has room for it. dtype: describe()'s.
+void read_all(const Object& dataset, DType dtype, std::byte* to);
+// Rows [first, first + count) along the first dimension, converted to `widened`.
+void read_rows(const Object& dataset, DType widened, int64_t first, int64_t count, std::byte* to);
+
+// A dataset of the tensor's type and final size. Its qparams are not written.
+Object create_dataset(const Object& parent, const std::string& name, DType dtype, const Shape& shape);
+void write_all(const Object& dataset, DType dtype, const std::byte* data);
+// Precondition: no packed type.
+void write_rows(const Object& dataset, DType dtype, int64_t first, int64_t count, const std::byte* data);
+
+}  // namespace q::h5

@@ -1,0 +1,350 @@
+// Import of ONNX: the nodes of a model, one after the other, as nodes of our graph.
+#include <algorithm>
+#include <limits>
+#include <new>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/text.h"
+#include "onnx/mapping.h"
+#include "onnx/model.h"
+#include "onnx/shape_eval.h"
+#include "ops/shared/evaluate.h"
+#include "q/onnx.h"
+
+namespace q {
+
+namespace {
+
+// Elements a folded constant may have if that is more than its operands: a few bytes of model must not ask
+// for all memory.
+constexpr int64_t kMostFolded = int64_t{1} << 24;
+
+// What is known of a value of the ONNX graph.
+struct Known {
+  TensorType type;
+  std::optional<Tensor> constant;
+  std::optional<IntVector> ints;  // of an i64 vector, with or without the batch in it
+  ValueId id = kNone;             // in our graph; a constant gets one when a node first needs it
+};
+
+Known known_constant(Tensor tensor) {
+  Known out{.type = tensor.type, .ints = int_vector_of(tensor)};
+  out.constant = std::move(tensor);
+  return out;
+}
+
+Known known_ints(IntVector ints) {
+  if (!has_batch(ints)) return known_constant(tensor_of(ints));
+  const int64_t count = static_cast<int64_t>(ints.extents.size());
+  return {.type = {DType::kI64, ints.is_scalar ? Shape{} : Shape{count}, std::nullopt},
+          .ints = std::move(ints)};
+}
+
+// Builds our graph from a model, node by node, as every mapping needs the shapes before it.
+class Builder {
+ public:
+  // freed: the model's batch of one is taken as free.
+  Builder(const OnnxModel& model, bool freed, Changes& changes)
+      : model_(model), freed_(freed), changes_(changes) {}
+  Graph build();
+
+ private:
+  void add_inputs();
+  void add_node(const OnnxModel::Node& from);
+  void add_outputs();
+  Tensor constant_of_node(const OnnxNode& node) const;
+  std::vector<const Known*> inputs_of(const OnnxModel::Node& from) const;
+  bool add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in);
+  OnnxNode with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const;
+  bool fold(const MappedNode& mapped, const OnnxModel::Node& from, const Shape& out);
+  ValueId value_of(const OnnxNode::Input& input, const std::string& fallback_name);
+  void define_constant(const std::string& name, Known known);
+
+  const OnnxModel& model_;
+  const bool freed_;
+  Changes& changes_;
+  Graph graph_;
+  std::unordered_map<std::string, Known> known_;
+  std::unordered_set<std::string> names_;  // of values in the graph, and of those that will come
+};
+
+Graph Builder::build() {
+  for (const auto& [name, tensor] : model_.constants) known_.emplace(name, known_constant(tensor));
+  for (const OnnxModel::Node& node : model_.nodes) names_.insert(node.outputs.begin(), node.outputs.end());
+  add_inputs();
+  for (const OnnxModel::Node& node : model_.nodes) {
+    try {
+      add_node(node);
+    } catch (const Error& error) {
+      throw Error(error.kind(), text("node ", node.node.name, ": ", error.what()));
+    }
+  }
+  add_outputs();
+  validate(graph_);
+  return std::move(graph_);
+}
+
+void Builder::add_inputs() {
+  for (const OnnxModel::Input& input : model_.inputs) {
+    TensorType type{DType::kF32, input.shape, std::nullopt};
+    if (freed_) type.shape[0] = kFree;
+    const ValueId id = static_cast<ValueId>(graph_.values.size());
+    graph_.values.push_back({.name = input.name, .type = type});
+    graph_.inputs.push_back(id);
+    known_[input.name] = {.type = type, .id = id};
+    names_.insert(input.name);
+  }
+}
+
+void Builder::add_outputs() {
+  for (const std::string& name : model_.outputs) {
+    const auto found = known_.find(name);
+    const ValueId id = found == known_.end() ? kNone : found->second.id;
+    if (id == kNone || found->second.constant ||
+        std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end())
+      throw Error(ErrorKind::kUnsupported,
+                  text("output ", name, ": is not computed from the inputs, wanted one that is"));
+    const Shape& shape = found->second.type.shape;
+    if (freed_ && (shape.rank == 0 || shape[0] != kFree))
+      throw Error(ErrorKind::kUnsupported,
+                  text("output ", name, ": is ", to_string(shape), " for any batch"));
+    graph_.outputs.push_back(id);
+  }
+}
+
+// The value of an ONNX Constant.
+Tensor Builder::constant_of_node(const OnnxNode& node) const {
+  const auto value = node.tensor_attrs.find("value");
+  if (value != node.tensor_attrs.end()) return value->second;
+  const auto numbers = [&](const Shape& shape, const Floats& reals) {
+    return make_tensor(shape, std::vector<float>(reals.begin(), reals.end()));
+  };
+  const auto vector_of = [](const auto& list) { return Shape{static_cast<int64_t>(list.size())}; };
+  for (const auto& [name, attr] : node.attrs) {
+    if (const auto* real = std::get_if<double>(&attr)) return numbers({}, {*real});
+    if (const auto* reals = std::get_if<Floats>(&attr)) return numbers(vector_of(*reals), *reals);
+    if (const auto* integer = std::get_if<int64_t>(&attr)) return tensor_of({{{*integer}}, true});
+    const auto* integers = std::get_if<Ints>(&attr);
+    if (integers == nullptr) continue;
+    IntVector out;
+    for (int64_t i : *integers) out.extents.push_back({i});
+    return tensor_of(out);
+  }
+  throw Error(ErrorKind::kUnsupported, "its value is a string, wanted numbers");
+}
+
+// Per input what is known of it, null where left out.
+std::vector<const Known*> Builder::inputs_of(const OnnxModel::Node& from) const {
+  std::vector<const Known*> out;
+  for (const std::string& name : from.inputs) {
+    const auto found = name.empty() ? known_.end() : known_.find(name);
+    if (found == known_.end() && !name.empty())
+      throw Error(ErrorKind::kUnsupported,
+                  text("input ", name, ": a second output of its node, wanted the first"));
+    out.push_back(name.empty() ? nullptr : &found->second);
+  }
+  return out;
+}
+
+void Builder::define_constant(const std::string& name, Known known) {
+  names_.erase(name);  // free for the constant itself, should it get into the graph
+  known_[name] = std::move(known);
+}
+
+// Takes nodes that compute integers from shapes; their result is known here, and no node of ours.
+bool Builder::add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in) {
+  std::vector<ShapeInput> shapes;
+  for (const Known* known : in) {
+    if (known == nullptr)
+      shapes.push_back({});
+    else
+      shapes.push_back({&known->type.shape, known->ints ? &*known->ints : nullptr});
+  }
+  auto result = evaluate_shape(from.node, shapes);
+  if (!result) return false;
+  if (auto* ints = std::get_if<IntVector>(&*result))
+    define_constant(from.outputs.at(0), known_ints(std::move(*ints)));
+  else
+    define_constant(from.outputs.at(0), known_constant(std::get<Tensor>(std::move(*result))));
+  return true;
+}
+
+// The node as mappings take it.
+OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const {
+  OnnxNode node = from.node;
+  for (size_t i = 0; i < in.size(); ++i) {
+    OnnxNode::Input input{.absent = in[i] == nullptr, .name = from.inputs[i]};
+    if (in[i] != nullptr) {
+      input.type = in[i]->type;
+      input.constant = in[i]->constant;
+      if (node.type == "Reshape" && i == 1 && in[i]->ints && in[0] != nullptr) {
+        input.constant = reshape_target(*in[i]->ints, in[0]->type.shape);
+      } else if (in[i]->ints && !in[i]->constant) {
+        throw Error(ErrorKind::kUnsupported,
+                    text("input ", input.name, ": is computed from the batch, wanted fixed numbers"));
+      }
+    }
+    node.inputs.push_back(std::move(input));
+  }
+  // all reals are f32 here
+  if (node.type == "Cast" && !node.inputs.empty() && node.inputs[0].type.dtype == DType::kF32 &&
+      attr_int(node.attrs, "to") == 1) {
+    node.type = "Identity";
+    node.attrs.clear();
+  }
+  return node;
+}
+
+// What a message says of the operands of a node that nothing takes.
+std::string operands(const OnnxNode& node) {
+  std::string out;
+  for (const OnnxNode::Input& input : node.inputs) {
+    if (input.absent) continue;
+    out += text(out.empty() ? " of " : ", ", input.constant ? "constant " : "", name_of(input.type.dtype),
+                " ", to_string(input.type.shape));
+  }
+  return out;
+}
+
+// Every operator may rely on extents whose sums int64 can hold.
+void check_operand(const OnnxNode::Input& input, size_t index) {
+  constexpr int64_t kMostExtent = std::numeric_limits<int32_t>::max();
+  const std::string place = input.name.empty() ? text("input ", index + 1) : text("input ", input.name);
+  if (input.type.dtype != DType::kF32)
+    throw Error(ErrorKind::kUnsupported, text(place, ": ", name_of(input.type.dtype), ", wanted f32"));
+  for (int64_t extent : input.type.shape.extents())
+    if (extent == 0 || extent > kMostExtent)
+      throw Error(ErrorKind::kInvalid, text(place, ": is ", to_string(input.type.shape),
+                                            ", wanted extents of 1 to ", kMostExtent));
+}
+
+void Builder::add_node(const OnnxModel::Node& from) {
+  if (from.node.type == "Constant")
+    return define_constant(from.outputs.at(0), known_constant(constant_of_node(from.node)));
+  const std::vector<const Known*> in = inputs_of(from);
+  if (add_shape_node(from, in)) return;
+
+  const OnnxNode wanted = with_inputs(from, in);
+  const std::optional<MappedNode> mapped = map_node(wanted);
+  if (!mapped)
+    throw Error(ErrorKind::kUnsupported, text("operator ", from.node.type, " (opset ", from.node.opset, ")",
+                                              operands(wanted), " is not supported"));
+  std::vector<TensorType> types;
+  for (size_t i = 0; i < mapped->node.inputs.size(); ++i) {
+    check_operand(mapped->node.inputs[i], i);
+    types.push_back(mapped->node.inputs[i].type);
+  }
+  const std::vector<Shape> shapes = mapped->op->infer(mapped->node.attrs, types);
+  if (fold(*mapped, from, shapes.at(0))) return;
+
+  Node node{.op = std::string(mapped->op->name), .name = from.node.name, .attrs = mapped->node.attrs};
+  for (size_t i = 0; i < mapped->node.inputs.size(); ++i)
+    node.inputs.push_back(value_of(mapped->node.inputs[i], text(node.name, ".", i + 1)));
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (i >= from.outputs.size() || from.outputs[i].empty())
+      throw Error(ErrorKind::kUnsupported, text("output ", i + 1, " is left out, wanted it"));
+    const ValueId id = static_cast<ValueId>(graph_.values.size());
+    const TensorType type{DType::kF32, shapes[i], std::nullopt};
+    graph_.values.push_back({.name = from.outputs[i], .type = type});
+    known_[from.outputs[i]] = {.type = type, .id = id};
+    node.outputs.push_back(id);
+  }
+  graph_.nodes.push_back(std::move(node));
+}
+
+// Computes the node now if it depends on constants alone. Outputs of the model are never constants.
+bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, const Shape& out) {
+  int rank = 0;
+  int64_t most = kMostFolded;
+  std::vector<Tensor> in;
+  for (const OnnxNode::Input& input : mapped.node.inputs) {
+    if (!input.constant) return false;
+    rank = std::max(rank, input.type.shape.rank);
+    most = std::max(most, elements(input.type.shape));
+    in.push_back(*input.constant);
+  }
+  const std::string& name = from.outputs.at(0);
+  const bool is_output =
+      std::find(model_.outputs.begin(), model_.outputs.end(), name) != model_.outputs.end();
+  if (is_output || !can_evaluate(*mapped.op, rank) || elements(out) > most) return false;
+  define_constant(name, known_constant(evaluate(*mapped.op, mapped.node.attrs, in)));
+  changes_.push_back({"constant", from.node.name, text("computed ", name)});
+  return true;
+}
+
+// The id of an operand. A constant enters the graph here; one that a mapping has changed is a constant of its
+// own.
+ValueId Builder::value_of(const OnnxNode::Input& input, const std::string& fallback_name) {
+  const auto found = known_.find(input.name);
+  Known* known = found == known_.end() ? nullptr : &found->second;
+  if (!input.constant) {
+    if (known == nullptr || known->id == kNone)
+      throw Error(ErrorKind::kInvalid, text("input ", input.name, ": no value"));
+    return known->id;
+  }
+  const bool unchanged = known != nullptr && known->constant &&
+                         known->constant->data == input.constant->data &&
+                         known->constant->type == input.constant->type;
+  if (unchanged && known->id != kNone) return known->id;
+  const std::string base = input.name.empty() ? fallback_name : input.name;
+  std::string name = base;
+  for (int copy = 2; !names_.insert(name).second; ++copy) name = text(base, ".", copy);
+  const ValueId id = static_cast<ValueId>(graph_.values.size());
+  graph_.values.push_back(
+      {.name = name, .type = input.constant->type, .constant = constant_of(*input.constant)});
+  if (unchanged) known->id = id;
+  return id;
+}
+
+// The graph with the batch free if it is so in the file or can be made so.
+Graph build_graph(const OnnxModel& model, Changes& changes) {
+  const bool is_one = std::all_of(model.inputs.begin(), model.inputs.end(),
+                                  [](const OnnxModel::Input& input) { return input.shape[0] == 1; });
+  const std::string& first = model.inputs.front().name;
+  std::string reason;
+  if (is_one) {
+    try {
+      Changes made;
+      Graph graph = Builder(model, true, made).build();
+      changes.insert(changes.end(), made.begin(), made.end());
+      changes.push_back({"free batch", first, "the model's batch of 1 may be any"});
+      return graph;
+    } catch (const Error& error) {
+      reason = error.what();
+    }
+  }
+  Graph graph = Builder(model, false, changes).build();
+  if (!reason.empty()) changes.push_back({"fixed batch", first, text("the batch stays 1: ", reason), true});
+  for (const OnnxModel::Input& input : model.inputs)
+    if (reason.empty() && input.shape[0] != kFree)
+      changes.push_back(
+          {"fixed batch", input.name, text("the first extent is fixed at ", input.shape[0]), true});
+  return graph;
+}
+
+// Names from the file may hold anything; a message is one line.
+std::string one_line(std::string message) {
+  for (char& c : message)
+    if ((c >= 0 && c < ' ') || c == '\x7f') c = '?';
+  return message;
+}
+
+}  // namespace
+
+Graph import_onnx(const std::string& path, const std::string& shown, Changes& changes) {
+  try {
+    return build_graph(read_onnx_model(path, path == shown, changes), changes);
+  } catch (const Error& error) {
+    throw Error(error.kind(), one_line(text(shown, ": ", error.what())));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::kSystem, text(shown, ": out of memory"));
+  } catch (const std::exception& error) {
+    // libonnx and protobuf throw types of their own
+    throw Error(ErrorKind::kInvalid, one_line(text(shown, ": ", error.what())));
+  }
+}
+
+}  // namespace q

@@ -1,0 +1,251 @@
+#include "onnx/shape_eval.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace q {
+
+namespace {
+
+using Result = std::optional<std::variant<IntVector, Tensor>>;
+using Inputs = std::span<const ShapeInput>;
+
+// Elements a constant made from a shape may have: a few bytes of model must not ask for all of the memory.
+constexpr int64_t kMostElements = int64_t{1} << 24;
+
+int64_t int_or(const OnnxNode& node, std::string_view name, int64_t fallback) {
+  return node.attrs.contains(name) ? attr_int(node.attrs, name) : fallback;
+}
+
+int64_t fixed(const Extent& extent) {
+  if (extent.is_batch) throw Error(ErrorKind::kUnsupported, "computes with the batch, wanted a fixed number");
+  return extent.value;
+}
+
+// Input `index`, or else the attribute of that name (as older opsets have it), as fixed numbers; nothing when
+// both are left out.
+std::optional<Ints> numbers(const OnnxNode& node, Inputs in, size_t index, std::string_view attribute) {
+  if (index < in.size() && in[index].ints != nullptr) {
+    Ints out;
+    for (const Extent& extent : in[index].ints->extents) out.push_back(fixed(extent));
+    return out;
+  }
+  if (node.attrs.contains(attribute)) return attr_ints(node.attrs, attribute);
+  return std::nullopt;
+}
+
+Result shape(const OnnxNode& node, Inputs in) {
+  const int64_t rank = in[0].shape->rank;
+  const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
+  const int64_t start = bound(int_or(node, "start", 0)), end = bound(int_or(node, "end", rank));
+  IntVector out;
+  for (int64_t axis = start; axis < end; ++axis) {
+    const int64_t extent = (*in[0].shape)[static_cast<int>(axis)];
+    out.extents.push_back({extent, extent == kFree});
+  }
+  return out;
+}
+
+Result gather(const OnnxNode& node, Inputs in) {
+  const IntVector &data = *in[0].ints, &indices = *in[1].ints;
+  const int64_t axis = int_or(node, "axis", 0), count = static_cast<int64_t>(data.extents.size());
+  if (data.is_scalar || (axis != 0 && axis != -1)) return std::nullopt;
+  IntVector out{.is_scalar = indices.is_scalar};
+  for (const Extent& extent : indices.extents) {
+    const int64_t index = fixed(extent);
+    if (index < -count || index >= count)
+      throw Error(ErrorKind::kInvalid, text("index ", index, ", wanted ", -count, " to ", count - 1));
+    out.extents.push_back(data.extents[static_cast<size_t>(index < 0 ? index + count : index)]);
+  }
+  return out;
+}
+
+// A scalar becomes a vector of one.
+Result unsqueeze(const OnnxNode& node, Inputs in) {
+  const Ints axes = numbers(node, in, 1, "axes").value_or(Ints{});
+  if (!in[0].ints->is_scalar || (axes != Ints{0} && axes != Ints{-1})) return std::nullopt;
+  return IntVector{in[0].ints->extents, false};
+}
+
+// A vector of one becomes a scalar.
+Result squeeze(const OnnxNode& node, Inputs in) {
+  const Ints axes = numbers(node, in, 1, "axes").value_or(Ints{0});
+  if (in[0].ints->extents.size() != 1 || in[0].ints->is_scalar || (axes != Ints{0} && axes != Ints{-1}))
+    return std::nullopt;
+  return IntVector{in[0].ints->extents, true};
+}
+
+Result concat(const OnnxNode&, Inputs in) {
+  IntVector out;
+  for (const ShapeInput& input : in) {
+    if (input.ints == nullptr || input.ints->is_scalar) return std::nullopt;
+    out.extents.insert(out.extents.end(), input.ints->extents.begin(), input.ints->extents.end());
+  }
+  return out;
+}
+
+Result slice(const OnnxNode& node, Inputs in) {
+  const std::optional<Ints> starts = numbers(node, in, 1, "starts"), ends = numbers(node, in, 2, "ends");
+  const Ints axes = numbers(node, in, 3, "axes").value_or(Ints{0});
+  const Ints steps = numbers(node, in, 4, "steps").value_or(Ints{1});
+  if (in[0].ints->is_scalar || !starts || !ends || starts->size() != 1 || ends->size() != 1)
+    return std::nullopt;
+  if ((axes != Ints{0} && axes != Ints{-1}) || steps != Ints{1}) return std::nullopt;
+  const int64_t count = static_cast<int64_t>(in[0].ints->extents.size());
+  const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + count : at, 0, count); };
+  IntVector out;
+  for (int64_t i = bound(starts->front()); i < bound(ends->front()); ++i)
+    out.extents.push_back(in[0].ints->extents[static_cast<size_t>(i)]);
+  return out;
+}
+
+Result cast(const OnnxNode& node, Inputs in) {
+  constexpr int64_t kFloat = 1, kInt32 = 6, kInt64 = 7;  // onnx.TensorProto.DataType
+  const int64_t to = attr_int(node.attrs, "to");
+  if (to == kInt64 || to == kInt32) return *in[0].ints;
+  if (to != kFloat) return std::nullopt;
+  std::vector<float> values;
+  for (const Extent& extent : in[0].ints->extents) values.push_back(static_cast<float>(fixed(extent)));
+  return make_tensor(in[0].ints->is_scalar ? Shape{} : Shape{static_cast<int64_t>(values.size())}, values);
+}
+
+// One step of arithmetic; false when int64 cannot hold the result.
+using Arithmetic = bool (*)(int64_t a, int64_t b, int64_t* out);
+bool add(int64_t a, int64_t b, int64_t* out) { return !__builtin_add_overflow(a, b, out); }
+bool subtract(int64_t a, int64_t b, int64_t* out) { return !__builtin_sub_overflow(a, b, out); }
+bool multiply(int64_t a, int64_t b, int64_t* out) { return !__builtin_mul_overflow(a, b, out); }
+bool divide(int64_t a, int64_t b, int64_t* out) {
+  if (b == 0 || (a == INT64_MIN && b == -1)) return false;
+  *out = a / b;
+  return true;
+}
+
+// Elementwise, a scalar or vector of one going with every element. `neutral` is the right operand that leaves
+// the left as it is: the only one that the batch allows.
+template <Arithmetic compute, int64_t neutral>
+Result arithmetic(const OnnxNode&, Inputs in) {
+  const IntVector &left = *in[0].ints, &right = *in[1].ints;
+  const size_t a_count = left.extents.size(), b_count = right.extents.size();
+  if (a_count != b_count && a_count != 1 && b_count != 1)
+    throw Error(ErrorKind::kInvalid, text(a_count, " integers with ", b_count, ", wanted as many"));
+  IntVector out{.is_scalar = left.is_scalar && right.is_scalar};
+  const size_t count = a_count == 1 ? b_count : a_count;
+  for (size_t i = 0; i < count; ++i) {
+    const Extent &a = left.extents[a_count == 1 ? 0 : i], &b = right.extents[b_count == 1 ? 0 : i];
+    Extent result;
+    if (a.is_batch && !b.is_batch && b.value == neutral)
+      result = a;
+    else if (!compute(fixed(a), fixed(b), &result.value))
+      throw Error(ErrorKind::kInvalid, text("cannot compute with ", a.value, " and ", b.value));
+    out.extents.push_back(result);
+  }
+  return out;
+}
+
+Result constant_of_shape(const OnnxNode& node, Inputs in) {
+  if (in[0].ints == nullptr) return std::nullopt;
+  Ints extents;
+  for (const Extent& extent : in[0].ints->extents) extents.push_back(fixed(extent));
+  const Shape wanted = make_shape(extents);
+  const int64_t count = elements(wanted);
+  if (count > kMostElements)
+    throw Error(ErrorKind::kUnsupported,
+                text("shape ", to_string(wanted), ", wanted at most ", kMostElements, " elements"));
+  const auto value = node.tensor_attrs.find("value");
+  if (value == node.tensor_attrs.end()) return make_tensor(DType::kF32, wanted);
+  const Tensor& one = value->second;
+  if (elements(one.type.shape) != 1) throw Error(ErrorKind::kInvalid, "attribute value: wanted one element");
+  Tensor out = make_tensor(one.type.dtype, wanted);
+  const size_t size = bytes(one.type.dtype, Shape{});
+  for (int64_t i = 0; i < count; ++i)
+    std::copy_n(one.data.get(), size, out.data.get() + static_cast<size_t>(i) * size);
+  return out;
+}
+
+Result reshape(const OnnxNode& node, Inputs in) {
+  const Ints target = numbers(node, in, 1, "shape").value_or(Ints{0, 0});
+  const int64_t count = static_cast<int64_t>(in[0].ints->extents.size());
+  if (target.size() > 1 || (target.size() == 1 && target[0] != -1 && target[0] != count)) return std::nullopt;
+  if (target.empty() && count != 1) return std::nullopt;
+  return IntVector{in[0].ints->extents, target.empty()};
+}
+
+Result identity(const OnnxNode&, Inputs in) { return *in[0].ints; }
+
+struct ShapeType {
+  std::string_view type;
+  size_t inputs;     // at least
+  bool of_integers;  // the first inputs must be integers
+  Result (*evaluate)(const OnnxNode&, Inputs);
+};
+
+constexpr ShapeType kTypes[] = {
+    {"Add", 2, true, arithmetic<add, 0>},
+    {"Cast", 1, true, cast},
+    {"Concat", 1, true, concat},
+    {"ConstantOfShape", 1, true, constant_of_shape},
+    {"Div", 2, true, arithmetic<divide, 1>},
+    {"Gather", 2, true, gather},
+    {"Identity", 1, true, identity},
+    {"Mul", 2, true, arithmetic<multiply, 1>},
+    {"Reshape", 2, true, reshape},
+    {"Shape", 1, false, shape},
+    {"Slice", 1, true, slice},
+    {"Squeeze", 1, true, squeeze},
+    {"Sub", 2, true, arithmetic<subtract, 0>},
+    {"Unsqueeze", 1, true, unsqueeze},
+};
+
+const ShapeType* find_type(std::string_view type) {
+  const auto found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const ShapeType& t) { return t.type == type; });
+  return found == std::end(kTypes) ? nullptr : found;
+}
+
+}  // namespace
+
+std::optional<IntVector> int_vector_of(const Tensor& tensor) {
+  if (tensor.type.dtype != DType::kI64 || tensor.type.shape.rank > 1) return std::nullopt;
+  IntVector out{.is_scalar = tensor.type.shape.rank == 0};
+  const int64_t count = elements(tensor.type.shape);
+  for (int64_t i = 0; i < count; ++i) out.extents.push_back({tensor.as<int64_t>()[i]});
+  return out;
+}
+
+bool has_batch(const IntVector& vector) {
+  return std::any_of(vector.extents.begin(), vector.extents.end(),
+                     [](const Extent& e) { return e.is_batch; });
+}
+
+Tensor tensor_of(const IntVector& vector) {
+  const int64_t count = static_cast<int64_t>(vector.extents.size());
+  Tensor out = make_tensor(DType::kI64, vector.is_scalar ? Shape{} : Shape{count});
+  for (int64_t i = 0; i < count; ++i) out.as<int64_t>()[i] = fixed(vector.extents[static_cast<size_t>(i)]);
+  return out;
+}
+
+bool is_shape_type(std::string_view type) { return find_type(type) != nullptr; }
+
+std::optional<std::variant<IntVector, Tensor>> evaluate_shape(const OnnxNode& node,
+                                                              std::span<const ShapeInput> in) {
+  const ShapeType* type = find_type(node.type);
+  if (type == nullptr || in.size() < type->inputs) return std::nullopt;
+  for (size_t i = 0; i < type->inputs; ++i)
+    if (in[i].shape == nullptr || (type->of_integers && in[i].ints == nullptr)) return std::nullopt;
+  return type->evaluate(node, in);
+}
+
+Tensor reshape_target(const IntVector& target, const Shape& input) {
+  IntVector out = target;
+  for (size_t i = 0; i < out.extents.size(); ++i) {
+    if (!out.extents[i].is_batch) continue;
+    if (i > 0 || input.rank == 0 || input[0] != kFree)
+      throw Error(ErrorKind::kUnsupported,
+                  text("the batch becomes extent ", i, " of the shape, wanted it to stay the first"));
+    out.extents[i] = {0};
+  }
+  return tensor_of(out);
+}
+
+}  // namespace q
