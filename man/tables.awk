@@ -1,6 +1,6 @@
 # Fills one line of a manual page with mdoc made from the TSV file given as -v table=FILE:
 # @OPTIONS@: flags, value name, help, default, choices, as `q-<tool> --describe` prints them;
-# @OPS@ and @OBSERVERS@: name, doc, then any number of further columns, each a sentence of its own.
+# @OPS@: name, doc, how it is quantized, ONNX names, attributes; @OBSERVERS@: name, doc, methods.
 
 # Text that mdoc must not take for an escape or a macro.
 function plain(text) {
@@ -33,10 +33,16 @@ function option(column, flags, n, i, line) {
   if (column[4] != "") print "The default is\n.Ql " plain(column[4]) " ."
 }
 
-function entry(column, n, i) {
+# Docs may begin with a formula, so they keep their case.
+function entry(column, n, labels, i, label) {
+  split(labels, label, "|")
   print ".It Sy " plain(column[1])
-  for (i = 2; i <= n; i++)
-    if (column[i] != "") print sentence(column[i])
+  print plain(column[2] ".")
+  for (i = 3; i <= n; i++) {
+    if (column[i] == "") continue
+    gsub(/ /, ", ", column[i])
+    print label[i - 2] ": " plain(column[i]) "."
+  }
 }
 
 /^@(OPTIONS|OPS|OBSERVERS)@$/ {
@@ -44,7 +50,7 @@ function entry(column, n, i) {
   while ((got = (getline row < table)) > 0) {
     n = split(row, column, /\t/)
     if ($0 == "@OPTIONS@") option(column)
-    else entry(column, n)
+    else entry(column, n, $0 == "@OPS@" ? "Quantized|ONNX|Attributes" : "Methods")
     split("", column)
   }
   if (got < 0) {
