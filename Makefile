@@ -12,7 +12,7 @@ BUILD        := build/release
 
 # Everything that building, testing and linting need, by the names of Debian 12; the last line is for tsan and fuzz.
 DEPS := g++ cmake ninja-build ccache pkg-config \
-  libhdf5-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev protobuf-compiler \
+  libhdf5-dev libzip-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev protobuf-compiler \
   libgtest-dev libbenchmark-dev bats hdf5-tools time mandoc shellcheck clang-format \
   clang libclang-rt-14-dev libomp-dev
 

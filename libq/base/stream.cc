@@ -84,7 +84,8 @@ size_t pour(int from, const std::string& from_name, int to, const std::string& t
     ssize_t got;
     if (kernel_copies) {
       got = sendfile(to, from, nullptr, size_t{1} << 30);
-      // the source is a pipe, the target takes no sendfile, or there is trouble: read and write tell on which side
+      // the source is a pipe, the target takes no sendfile, or there is trouble: read and write tell on which
+      // side
       if (got < 0 && errno != EINTR) {
         kernel_copies = false;
         continue;
@@ -104,8 +105,8 @@ size_t pour(int from, const std::string& from_name, int to, const std::string& t
   }
 }
 
-// Where a path leads through symbolic links: a rename would replace the link itself. Empty when it leads to no name, as
-// /dev/stdout may.
+// Where a path leads through symbolic links: a rename would replace the link itself. Empty when it leads to
+// no name, as /dev/stdout may.
 std::string follow_links(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), std::free);
   return real == nullptr ? "" : real.get();
@@ -127,7 +128,8 @@ void remove_temporaries_on_signals() {
 void hold_standard_streams() {
   // in ascending order, so that the lowest free descriptor is the one that was missing
   for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+    if (fcntl(fd, F_GETFD) < 0)
+      static_cast<void>(open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
 }
 
 InputFile::InputFile(const std::string& path) : path_(path), shown_(path) {
@@ -168,7 +170,8 @@ InputFile::~InputFile() {
   if (temporary_) discard(path_);
 }
 
-OutputFile::OutputFile(const std::string& path) : target_(path), shown_(path == "-" ? "standard output" : path) {
+OutputFile::OutputFile(const std::string& path)
+    : target_(path), shown_(path == "-" ? "standard output" : path) {
   struct stat status;
   const bool exists = path != "-" && stat(path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode))
@@ -199,7 +202,8 @@ void OutputFile::commit() {
   const Descriptor in{open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
   if (in.fd < 0) fail(path_);
   if (pours_) {
-    const Descriptor out{target_ == "-" ? STDOUT_FILENO : open(target_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
+    const Descriptor out{target_ == "-" ? STDOUT_FILENO
+                                        : open(target_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
     if (out.fd < 0) fail(shown_);
     pour(in.fd, path_, out.fd, shown_);
     discard(path_);

@@ -33,8 +33,8 @@ QuantSpec complete_spec(const SpecFields& fields, Role role, const std::string& 
   const int64_t least = lowest(spec.dtype), greatest = highest(spec.dtype);
   const int64_t quant_min = fields.quant_min.value_or(least), quant_max = fields.quant_max.value_or(greatest);
   if (quant_min < least || quant_min > 0 || quant_max < 0 || quant_max > greatest || quant_min == quant_max)
-    throw Error(ErrorKind::kInvalid, text(place, "quantized range ", quant_min, "..", quant_max, ", wanted one inside ", least, "..",
-                                          greatest, " that contains 0"));
+    throw Error(ErrorKind::kInvalid, text(place, "quantized range ", quant_min, "..", quant_max,
+                                          ", wanted one inside ", least, "..", greatest, " that contains 0"));
   spec.quant_min = static_cast<int32_t>(quant_min);
   spec.quant_max = static_cast<int32_t>(quant_max);
   if (fields.eps) spec.eps = static_cast<float>(*fields.eps);
@@ -52,20 +52,24 @@ void check_method(const ObserverDef& observer, const std::string& method, const 
     if (name == method) return;
     offered += text(offered.empty() ? "" : ", ", name);
   }
-  throw Error(ErrorKind::kInvalid, text(place, "method ", method, ", wanted one that observer ", observer.name, " offers: ", offered));
+  throw Error(ErrorKind::kInvalid, text(place, "method ", method, ", wanted one that observer ",
+                                        observer.name, " offers: ", offered));
 }
 
 Observation complete(const SpecFields& fields, Role role, const std::string& node) {
-  const std::string place = text(fields.place, fields.place.empty() ? "" : ": ", role == Role::kWeights ? "weights" : "activations",
-                                 node.empty() ? "" : " of ", node, ": ");
+  const std::string place =
+      text(fields.place, fields.place.empty() ? "" : ": ", role == Role::kWeights ? "weights" : "activations",
+           node.empty() ? "" : " of ", node, ": ");
   Observation out;
   out.spec = complete_spec(fields, role, place);
   out.observer = fields.observer.value_or(std::string(default_observer(out.spec.scheme, role)));
   const ObserverDef* observer = find_observer(out.observer);
-  if (observer == nullptr) throw Error(ErrorKind::kInvalid, text(place, "no observer is called ", out.observer));
+  if (observer == nullptr)
+    throw Error(ErrorKind::kInvalid, text(place, "no observer is called ", out.observer));
   if (observer->per_channel != is_per_channel(out.spec.scheme))
     throw Error(ErrorKind::kInvalid, text(place, "observer ", observer->name, ", wanted one ",
-                                          observer->per_channel ? "per tensor" : "per channel", " for scheme ", name_of(out.spec.scheme)));
+                                          observer->per_channel ? "per tensor" : "per channel",
+                                          " for scheme ", name_of(out.spec.scheme)));
   out.method = fields.method.value_or(std::string(observer->methods.front()));
   check_method(*observer, out.method, place);
   if (fields.percentile) out.percentile = *fields.percentile;

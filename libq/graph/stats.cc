@@ -13,9 +13,11 @@ void merge(Stats& into, const Stats& from) {
     if (is_new) continue;
     Stats::Entry& mine = place->second;
     if (mine.observer != entry.observer)
-      throw Error(ErrorKind::kInvalid, text("/stats/", name, ": recorded by ", entry.observer, ", wanted ", mine.observer, " as before"));
+      throw Error(ErrorKind::kInvalid, text("/stats/", name, ": recorded by ", entry.observer, ", wanted ",
+                                            mine.observer, " as before"));
     const ObserverDef* def = find_observer(mine.observer);
-    if (def == nullptr) throw Error(ErrorKind::kInvalid, text("/stats/", name, ": no observer is called ", mine.observer));
+    if (def == nullptr)
+      throw Error(ErrorKind::kInvalid, text("/stats/", name, ": no observer is called ", mine.observer));
     try {
       def->merge(mine.state, entry.state);
     } catch (const Error& error) {

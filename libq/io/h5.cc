@@ -72,7 +72,7 @@ void abandon(hid_t file) {
   H5Idec_ref(file);
 }
 
-// Opens without following links out of the parent; H5I_BADID when there is nothing of that name.
+// Opens without following links out of the parent.
 Object open_child(const Object& parent, const std::string& name, H5I_type_t wanted,
                   std::string_view wanted_name) {
   const std::string path = path_below(parent, name);
@@ -156,7 +156,7 @@ Object create_file(const std::string& path, const std::string& shown) {
   const Id creation = object_creation(H5P_FILE_CREATE, root);
   const hid_t id = require(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access), root);
   const auto give_up = [](int64_t* owned) {
-    const Session session;
+    const Session held;
     if (*owned >= 0) abandon(*owned);
     delete owned;
   };

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "io/h5_attribute.h"
 #include "io/h5_handle.h"
 
 namespace q::h5 {

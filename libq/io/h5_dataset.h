@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "io/h5_attribute.h"
+#include "io/h5.h"
 #include "q/tensor.h"
 
 namespace q::h5 {
@@ -12,11 +12,12 @@ namespace q::h5 {
 // What a dataset holds. Types that HDF5 does not know (bf16 and the packed ones) are stored as unsigned
 // integers with an attribute `dtype`, packed ones in one dimension with an attribute `shape`.
 struct DatasetInfo {
-  std::optional<DType> dtype;  // nothing: a type no tensor has
-  std::optional<DType>
-      widened;        // the smallest plain type that holds all its values: u16 in i32, u32 in i64, f16 in f32
-  std::string holds;  // in words, for messages: "u16", "strings"
-  Ints extents;       // of the tensor; any rank
+  // The type of the elements; nothing when no tensor has it.
+  std::optional<DType> dtype;
+  // The smallest plain type that holds all their values: i32 for u16, i64 for u32, f32 for f16.
+  std::optional<DType> widened;
+  std::string holds;             // in words, for messages: "u16", "strings"
+  std::vector<int64_t> extents;  // of the tensor; any rank
 };
 
 // The dataset at one of dataset_paths(), to be read row by row.

@@ -245,7 +245,9 @@ Range search_percentile(const Histogram& histogram, const QuantSpec& spec, doubl
 }
 
 Range search_entropy(const Histogram& histogram, const QuantSpec& spec) {
-  const Folded folded = fold(histogram);
+  Folded folded = fold(histogram);
+  // zero is exact at any scale, and after a relu so frequent that nothing else would count
+  if (folded.first == 0 && folded.counts.size() > 1) folded.counts[0] = folded.counts[1];
   const Divergence divergence(folded);
   const int64_t all = folded.first + static_cast<int64_t>(folded.counts.size());
   const int64_t negative = std::max<int64_t>(-histogram.first, 0),

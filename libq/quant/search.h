@@ -37,7 +37,8 @@ Range search_percentile(const Histogram& histogram, const QuantSpec& spec, doubl
 // them after quantizing: TensorRT's calibration. P is the histogram of magnitudes below t with all greater
 // ones put into its last bin. Q is the same without these, its bins dealt to as many levels as the scheme has
 // for [0, t], and each level's count spread evenly over its bins that are not empty. Tried is every t at the
-// edge of a bin, from as many bins as levels on.
+// edge of a bin, from as many bins as levels on. The bin at zero counts as much as its neighbour (as in
+// TinyNN).
 Range search_entropy(const Histogram& histogram, const QuantSpec& spec);
 
 }  // namespace q

@@ -6,7 +6,7 @@
 int main() {
   q::Changes changes;
   try {
-    q::import_onnx("no-such-file.onnx", changes);
+    q::import_onnx("no-such-file.onnx", "no-such-file.onnx", changes);
   } catch (const q::Error& error) {
     std::puts("refused");
   }

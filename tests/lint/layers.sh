@@ -54,6 +54,7 @@ function at_home(pattern, home) {
   }
   at_home("^(hdf5|H5)", "^libq/io/h5[^/]*$")
   at_home("^yaml-cpp/", "^libq/io/recipe[^/]*[.]cc$")
+  at_home("^zip[.]h$", "^libq/io/npy[.]cc$")
   at_home("^omp[.]h$", "^libq/base/parallel[.]cc$")
   at_home("^CLI/", "^tools/tool[.]cc$")
   at_home("^(onnx|google)/", "^libq/onnx/")

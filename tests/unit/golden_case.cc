@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "base/text.h"
+#include "io/h5_attribute.h"
 #include "io/h5_dataset.h"
 
 namespace q {

@@ -282,6 +282,8 @@ void expect_least_divergence(const std::vector<int64_t>& counts, int64_t first, 
   std::vector<int64_t> magnitudes(static_cast<size_t>(std::max(-first, end)));
   for (int64_t bin = first; bin < end; ++bin)
     magnitudes[static_cast<size_t>(bin < 0 ? -1 - bin : bin)] += counts[static_cast<size_t>(bin - first)];
+  // the bin at zero, where there is one, counts as much as its neighbour
+  if (first <= 0 && end >= 0 && magnitudes.size() > 1) magnitudes[0] = magnitudes[1];
   const int64_t all = static_cast<int64_t>(magnitudes.size()),
                 levels = int64_t{spec.quant_max} - spec.quant_min + 1;
   const auto levels_of = [&](int64_t reach) {
@@ -318,6 +320,18 @@ TEST(Entropy, FindsTheLeastDivergence) {
       expect_least_divergence(normal_counts(random, 200, 3000, 50, 20), 30, spec);     // away from zero
     }
   }
+}
+
+TEST(Entropy, IsNotMisledByTheZerosOfARelu) {
+  const uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "Q_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  std::vector<int64_t> counts = normal_counts(random, 2100, 100000, 0, 700);
+  const Range without = search_entropy(histogram_of(0, counts), kAffine8);
+  counts[0] = 10'000'000;
+  const Range with = search_entropy(histogram_of(0, counts), kAffine8);
+  EXPECT_EQ(without.hi, with.hi);
+  EXPECT_GT(with.hi, 700);
 }
 
 TEST(Entropy, KeepsARangeWithNoMoreBinsThanLevels) {

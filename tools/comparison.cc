@@ -1,0 +1,264 @@
+#include "comparison.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+#include "q/op.h"
+
+namespace q {
+
+namespace {
+
+using Names = std::map<std::string, ValueId, std::less<>>;
+
+// Computed values by name; constants and inputs say nothing about a model.
+Names computed_values(const Graph& graph) {
+  Names out;
+  for (const Node& node : graph.nodes)
+    for (ValueId id : node.outputs) out[graph.values[static_cast<size_t>(id)].name] = id;
+  return out;
+}
+
+const Value& value_of(const Graph& graph, ValueId id) { return graph.values[static_cast<size_t>(id)]; }
+
+// The name under which the reals that a quantized model's value stands for are known in its float model: its
+// own, or that of the float twin on the other side of a quantize or dequantize node.
+class RealNames {
+ public:
+  RealNames(const Graph& graph, const Graph& reference)
+      : graph_(graph), producer_(producers(graph)), readers_(consumers(graph)) {
+    for (const Value& value : reference.values) known_[value.name] = true;
+  }
+
+  std::string of(ValueId id) const {
+    const std::string& own = value_of(graph_, id).name;
+    if (known_.contains(own)) return own;
+    const NodeId producer = producer_[static_cast<size_t>(id)];
+    if (producer != kNone && node(producer).op == "quantize")
+      return known(value_of(graph_, node(producer).inputs[0]).name);
+    for (NodeId reader : readers_[static_cast<size_t>(id)])
+      if (node(reader).op == "dequantize") return known(value_of(graph_, node(reader).outputs[0]).name);
+    return "";
+  }
+
+ private:
+  const Node& node(NodeId id) const { return graph_.nodes[static_cast<size_t>(id)]; }
+  std::string known(const std::string& name) const { return known_.contains(name) ? name : ""; }
+  const Graph& graph_;
+  std::vector<NodeId> producer_;
+  std::vector<std::vector<NodeId>> readers_;
+  std::map<std::string, bool, std::less<>> known_;
+};
+
+// Every integer node of a quantized model between its own quantize and dequantize nodes. Inputs and outputs
+// carry the names of the float model's values.
+struct LocalGraph {
+  Graph graph;
+  std::map<ValueId, std::string> outputs;  // by id in `graph`, the real name
+};
+
+class LocalBuilder {
+ public:
+  LocalBuilder(const Graph& second, const Graph& first) : second_(second), names_(second, first) {}
+
+  LocalGraph build() {
+    for (const Node& node : second_.nodes)
+      if (is_integer(node)) isolate(node);
+    return std::move(out_);
+  }
+
+ private:
+  bool is_integer(const Node& node) const {
+    const OpDef& op = *find_op(node.op);
+    const Value& output = value_of(second_, node.outputs[0]);
+    return (op.f32 != nullptr || op.unary != nullptr) && output.type.qparams &&
+           output.type.dtype != DType::kF32 && !names_.of(node.outputs[0]).empty();
+  }
+
+  ValueId add(std::string name, TensorType type) {
+    return add_value(out_.graph, {std::move(name), std::move(type), std::nullopt, {}});
+  }
+
+  void add_node(std::string op, const std::string& name, std::vector<ValueId> in, ValueId out,
+                Attrs attrs = {}) {
+    Node node;
+    node.op = std::move(op);
+    node.name = name;
+    node.attrs = std::move(attrs);
+    node.inputs = std::move(in);
+    node.outputs = {out};
+    out_.graph.nodes.push_back(std::move(node));
+  }
+
+  ValueId float_input(const std::string& real_name, const Shape& shape) {
+    const ValueId known = find_value(out_.graph, real_name);
+    if (known != kNone) return known;
+    const ValueId id = add(real_name, {DType::kF32, shape, std::nullopt});
+    out_.graph.inputs.push_back(id);
+    return id;
+  }
+
+  // The operand of the isolated node that stands for `id` of the quantized model; kNone when its reals are
+  // not known.
+  ValueId operand(ValueId id, const std::string& place) {
+    const Value& value = value_of(second_, id);
+    if (value.constant) {
+      const std::string name = "constant " + value.name;
+      const ValueId known = find_value(out_.graph, name);
+      return known != kNone ? known : add_value(out_.graph, {name, value.type, std::nullopt, value.constant});
+    }
+    const std::string real = names_.of(id);
+    if (real.empty() || !value.type.qparams) return kNone;
+    const ValueId from = float_input(real, value.type.shape);
+    const ValueId integers = add(place, value.type);
+    add_node("quantize", place, {from}, integers);
+    return integers;
+  }
+
+  void isolate(const Node& node) {
+    std::vector<ValueId> in;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      in.push_back(operand(node.inputs[i], text(node.name, " operand ", i)));
+      if (in.back() == kNone) return;
+    }
+    const TensorType& type = value_of(second_, node.outputs[0]).type;
+    const ValueId integers = add(text(node.name, " integers"), type);
+    add_node(node.op, text(node.name, " node"), in, integers, node.attrs);
+    const ValueId out = add(text(node.name, " result"), {DType::kF32, type.shape, std::nullopt});
+    add_node("dequantize", text(node.name, " result"), {integers}, out);
+    out_.graph.outputs.push_back(out);
+    out_.outputs[out] = names_.of(node.outputs[0]);
+  }
+
+  const Graph& second_;
+  RealNames names_;
+  LocalGraph out_;
+};
+
+// The values of one batch by name, as reals.
+using Batch = std::map<std::string, std::vector<float>, std::less<>>;
+
+class ModelComparison {
+ public:
+  ModelComparison(Job& job, const Graph& first, const Graph& second, int64_t batch, bool with_local)
+      : first_(first), second_(second), names_(second, first) {
+    const std::vector<ValueId> in_second = line_up();
+    if (with_local) local_ = LocalBuilder(second, first).build();
+    runners_.emplace_back(first, ExecOptions{.batch = batch, .isa = job.isa, .keep = all_activations(first)});
+    runners_.emplace_back(second, ExecOptions{.batch = batch, .isa = job.isa, .keep = in_second});
+    if (!local_.outputs.empty())
+      runners_.emplace_back(local_.graph, ExecOptions{.batch = batch, .isa = job.isa});
+    const Value& logits = value_of(first, first.outputs[0]);
+    if (logits.type.shape.rank == 2 && value_of(second, second.outputs[0]).name == logits.name) {
+      logits_ = logits.name;
+      out_.same_top1 = 0;
+    }
+  }
+
+  // labels: empty when the data have none.
+  void add(const std::vector<Tensor>& inputs, const std::vector<int64_t>& labels) {
+    Batch reference, actual;
+    runners_[0].run(inputs,
+                    [&](ValueId id, View view) { reference[value_of(first_, id).name] = reals(view); });
+    runners_[1].run(inputs, [&](ValueId id, View view) { actual[names_.of(id)] = reals(view); });
+    for (TensorRow& row : out_.rows) add_difference(row.name, reference, actual, row.cumulative);
+    if (runners_.size() > 2) add_local(reference, inputs[0].type.shape[0]);
+    if (!logits_.empty())
+      add_decisions(reference.at(logits_), actual.at(logits_), inputs[0].type.shape[0], labels);
+    out_.samples += inputs[0].type.shape[0];
+  }
+
+  bool decides() const { return !logits_.empty(); }
+  Comparison result() { return std::move(out_); }
+
+ private:
+  static std::vector<ValueId> all_activations(const Graph& graph) {
+    std::vector<ValueId> out = graph.inputs;
+    for (const auto& [name, id] : computed_values(graph)) out.push_back(id);
+    return out;
+  }
+
+  // A row for every tensor that both models compute, in the second's order; the second's values to keep for
+  // them.
+  std::vector<ValueId> line_up() {
+    const Names in_first = computed_values(first_);
+    Graph ordered = second_;
+    sort_nodes(ordered);
+    std::vector<ValueId> keep;
+    for (const Node& node : ordered.nodes) {
+      const std::string real = names_.of(node.outputs[0]);
+      if (node.op == "quantize" || !in_first.contains(real) || row_of_.contains(real)) continue;
+      const auto is_named = [&](ValueId output) { return value_of(second_, output).name == real; };
+      const bool is_output = std::any_of(second_.outputs.begin(), second_.outputs.end(), is_named);
+      row_of_[real] = out_.rows.size();
+      out_.rows.push_back({real, node.name, node.op, {}, std::nullopt, is_output});
+      keep.push_back(node.outputs[0]);
+    }
+    if (out_.rows.empty()) throw Error(ErrorKind::kInvalid, "the models have no tensor of the same name");
+    return keep;
+  }
+
+  static void add_difference(const std::string& name, const Batch& reference, const Batch& actual,
+                             Difference& difference) {
+    const std::vector<float>&x = reference.at(name), &y = actual.at(name);
+    if (x.size() != y.size())
+      throw Error(ErrorKind::kInvalid, text("/values/", name, ": has another shape in the second model"));
+    difference.add(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  }
+
+  void add_local(const Batch& reference, int64_t samples) {
+    std::vector<Tensor> inputs;
+    for (ValueId id : local_.graph.inputs) {
+      Shape shape = value_of(local_.graph, id).type.shape;
+      for (int64_t& extent : shape.dims)
+        if (extent == kFree) extent = samples;
+      inputs.push_back(make_tensor(shape, reference.at(value_of(local_.graph, id).name)));
+    }
+    Batch alone;
+    runners_[2].run(inputs, [&](ValueId id, View view) { alone[local_.outputs.at(id)] = reals(view); });
+    for (const auto& [name, values] : alone) {
+      TensorRow& row = out_.rows[row_of_.at(name)];
+      if (!row.local) row.local.emplace();
+      add_difference(name, reference, alone, *row.local);
+    }
+  }
+
+  void add_decisions(const std::vector<float>& reference, const std::vector<float>& actual, int64_t samples,
+                     const std::vector<int64_t>& labels) {
+    const int64_t classes = static_cast<int64_t>(reference.size()) / samples;
+    const std::vector<int64_t> a = top1(reference.data(), samples, classes),
+                               b = top1(actual.data(), samples, classes);
+    if (!labels.empty() && !out_.first_right) out_.first_right = out_.second_right = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      *out_.same_top1 += a[i] == b[i];
+      if (labels.empty()) continue;
+      *out_.first_right += a[i] == labels[i];
+      *out_.second_right += b[i] == labels[i];
+    }
+  }
+
+  const Graph &first_, &second_;
+  RealNames names_;
+  LocalGraph local_;
+  std::vector<BatchRunner> runners_;  // of the first model, the second, and the second's nodes each alone
+  std::map<std::string, size_t, std::less<>> row_of_;
+  std::string logits_;  // the output that decides, empty when it is no [N, classes]
+  Comparison out_;
+};
+
+}  // namespace
+
+Comparison compare_models(Job& job, const Graph& first, const Graph& second, Samples& samples, int64_t batch,
+                          bool with_local) {
+  ModelComparison comparison(job, first, second, batch, with_local);
+  const bool labelled = comparison.decides() && samples.data.has_labels();
+  for_each_batch(
+      job, "comparing", samples, first, batch, [&](int64_t start, const std::vector<Tensor>& inputs) {
+        const int64_t count = inputs[0].type.shape[0];
+        comparison.add(inputs, labelled ? samples.data.labels(start, count) : std::vector<int64_t>{});
+      });
+  return comparison.result();
+}
+
+}  // namespace q

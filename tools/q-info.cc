@@ -1,0 +1,83 @@
+// q-info: tells what is in a file.
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "info.h"
+#include "q/observer.h"
+#include "q/op.h"
+#include "tool.h"
+
+namespace {
+
+bool json = false, dot = false, list_ops = false, list_observers = false;
+
+// How an operator is computed in a quantized model.
+std::string_view integer_form(const q::OpDef& op) {
+  if (op.f32 == nullptr && op.unary == nullptr) return "convert";
+  if (op.quant != nullptr) return "integer";
+  return op.unary != nullptr ? "table" : "float";
+}
+
+void print_ops() {
+  for (const q::OpDef* op : q::ops()) {
+    std::string onnx, attributes;
+    for (const q::OnnxName& name : op->onnx) onnx += q::text(onnx.empty() ? "" : " ", name.type);
+    for (const q::AttrSpec& spec : op->attrs) attributes += q::text(attributes.empty() ? "" : " ", spec.name);
+    std::cout << op->name << '\t' << op->doc << '\t' << integer_form(*op) << '\t' << onnx << '\t'
+              << attributes << '\n';
+  }
+}
+
+void print_observers() {
+  for (const q::ObserverDef* observer : q::observers()) {
+    std::string methods;
+    for (std::string_view method : observer->methods) methods += q::text(methods.empty() ? "" : " ", method);
+    std::cout << observer->name << '\t' << observer->doc << '\t' << methods << '\n';
+  }
+}
+
+void print_tensors(const q::InputFile& input) {
+  const q::TensorReader reader(input.path(), input.shown());
+  if (json)
+    std::cout << q::tensors_json(reader).dump(2) << '\n';
+  else
+    std::cout << q::tensors_text(reader);
+}
+
+q::ExitStatus run(q::Job& job) {
+  if (list_ops) return print_ops(), q::kDone;
+  if (list_observers) return print_observers(), q::kDone;
+  const q::InputFile& input = job.open(job.inputs[0]);
+  const q::Format format = q::format_of(input.path(), input.shown());
+  if (dot && format != q::Format::kModel)
+    throw q::Error(q::ErrorKind::kUsage,
+                   q::text(input.shown(), ": is ", q::name_of(format), ", --dot wants q-model"));
+  if (format == q::Format::kTensors) {
+    print_tensors(input);
+    return q::kDone;
+  }
+  const q::File file = q::read_file(input.path(), input.shown());
+  if (json)
+    std::cout << q::info_json(file).dump(2) << '\n';
+  else if (dot)
+    std::cout << q::info_dot(file);
+  else
+    std::cout << q::info_text(file);
+  return q::kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return q::tool_main(
+      {.name = "q-info",
+       .summary = "tell what is in a file: nodes, types, sizes, how each node is computed and why",
+       .operands = "[FILE]",
+       .options = {{"--json", "", &json, "print JSON"},
+                   {"--dot", "", &dot, "print the graph for Graphviz"},
+                   {"--list-ops", "", &list_ops, "list the operators, tab separated"},
+                   {"--list-observers", "", &list_observers, "list the observers, tab separated"}},
+       .run = run},
+      argc, argv);
+}

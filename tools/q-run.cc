@@ -1,0 +1,119 @@
+// q-run: executes a model over samples and writes its outputs.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+#include "base/text.h"
+#include "samples.h"
+
+namespace {
+
+q::SampleOptions sample_options;
+std::vector<std::string> keep;
+int64_t repeat = 0;
+bool profile = false;
+
+std::vector<q::ValueId> ids_to_keep(const q::Graph& graph) {
+  std::vector<q::ValueId> out;
+  for (const std::string& name : keep) {
+    const q::ValueId id = q::find_value(graph, name);
+    if (id == q::kNone || graph.values[static_cast<size_t>(id)].constant)
+      throw q::Error(q::ErrorKind::kUsage, q::text("--keep ", name, ": the model computes no such value"));
+    out.push_back(id);
+  }
+  return out;
+}
+
+double seconds_of(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs) {
+  const auto start = std::chrono::steady_clock::now();
+  runner.run(inputs, [](q::ValueId, q::View) {});
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Times the first batch again and again; the first run warms up and does not count.
+void measure(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs) {
+  seconds_of(runner, inputs);
+  std::vector<double> times;
+  for (int64_t i = 0; i < repeat; ++i) times.push_back(seconds_of(runner, inputs));
+  std::sort(times.begin(), times.end());
+  const int64_t samples = inputs[0].type.shape[0];
+  std::printf("%.4f ms per sample (batch %lld, median of %lld runs, fastest %.4f, slowest %.4f)\n",
+              1e3 * times[times.size() / 2] / static_cast<double>(samples), static_cast<long long>(samples),
+              static_cast<long long>(repeat), 1e3 * times.front() / static_cast<double>(samples),
+              1e3 * times.back() / static_cast<double>(samples));
+}
+
+void print_profile(const q::Executable& executable, int64_t batches) {
+  std::vector<const q::Executable::Step*> steps;
+  double total = 0;
+  for (const q::Executable::Step& step : executable.steps()) {
+    steps.push_back(&step);
+    total += step.seconds;
+  }
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const auto* a, const auto* b) { return a->seconds > b->seconds; });
+  std::printf("%10s %6s %9s  %-8s %-16s %s\n", "ms", "share", "GMAC/s", "kernel", "op", "node");
+  for (const q::Executable::Step* step : steps) {
+    const double ms = 1e3 * step->seconds / static_cast<double>(batches);
+    const std::string rate =
+        step->macs == 0 ? "-"
+                        : q::text(static_cast<int64_t>(static_cast<double>(step->macs) / ms / 1e6 + 0.5));
+    std::printf("%10.4f %5.1f%% %9s  %-8s %-16s %s\n", ms, 100 * step->seconds / total, rate.c_str(),
+                step->kernel.c_str(), step->op.c_str(), step->node.c_str());
+  }
+}
+
+q::ExitStatus run(q::Job& job) {
+  if (repeat < 0) throw q::Error(q::ErrorKind::kUsage, q::text("--repeat ", repeat, ", wanted at least 1"));
+  const q::File file = job.read_model(job.inputs[0]);
+  const q::InputSpec input = job.recipes.empty() ? q::InputSpec{} : job.recipe("int8").input;
+  q::Samples samples = q::open_samples(job, sample_options, file.graph, input);
+  q::BatchRunner runner(file.graph,
+                        {.batch = sample_options.batch, .isa = job.isa, .keep = ids_to_keep(file.graph)});
+  if (repeat > 0) {
+    measure(runner,
+            samples.data.read(samples.range.first,
+                              std::min(sample_options.batch, samples.range.end - samples.range.first)));
+    return q::kDone;
+  }
+  if (profile) runner.executable().profile(true);
+  // a profile is text for standard output: tensors are then written only where -o says
+  std::optional<q::OutputFile> out;
+  std::optional<q::TensorWriter> writer;
+  if (!profile || job.output != "-") {
+    out.emplace(job.output);
+    writer.emplace(out->path(), job.history(file.history), out->shown());
+  }
+  int64_t batches = 0;
+  q::for_each_batch(job, "running", samples, file.graph, sample_options.batch,
+                    [&](int64_t, const std::vector<q::Tensor>& inputs) {
+                      runner.run(inputs, [&](q::ValueId id, q::View view) {
+                        if (writer) writer->append(file.graph.values[static_cast<size_t>(id)].name, view);
+                      });
+                      ++batches;
+                    });
+  if (writer) {
+    writer->close();
+    out->commit();
+  }
+  if (profile) print_profile(runner.executable(), batches);
+  return q::kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<q::Option> options = q::sample_options(sample_options);
+  options.push_back({"--keep", "NAME", &keep, "write this inner value too; repeatable", "", true});
+  options.push_back({"--repeat", "N", &repeat, "run the first batch N times and print its time instead"});
+  options.push_back({"--profile", "", &profile, "print the time of every node; no output but with -o"});
+  return q::tool_main({.name = "q-run",
+                       .summary = "execute a model over samples and write its outputs",
+                       .operands = "[MODEL] --data FILE",
+                       .writes_file = true,
+                       .takes_recipe = true,
+                       .options = std::move(options),
+                       .run = run},
+                      argc, argv);
+}

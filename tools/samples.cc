@@ -1,0 +1,113 @@
+#include "samples.h"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "base/text.h"
+
+namespace q {
+
+namespace {
+
+int64_t parse_index(std::string_view word, int64_t fallback, const std::string& whole) {
+  if (word.empty()) return fallback;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc() || end != word.data() + word.size() || value < 0)
+    throw Error(ErrorKind::kUsage, text("--samples \"", whole, "\", wanted FIRST:END"));
+  return value;
+}
+
+std::vector<double> parse_numbers(std::string_view option, const std::string& words) {
+  std::vector<double> out;
+  std::stringstream list(words);
+  for (std::string word; std::getline(list, word, ',');) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (error != std::errc() || end != word.data() + word.size())
+      throw Error(ErrorKind::kUsage, text(option, " \"", words, "\", wanted numbers separated by commas"));
+    out.push_back(value);
+  }
+  return out;
+}
+
+// The extent that fixes the batch of a model, kFree where it is free.
+int64_t model_batch(const Graph& model) {
+  for (ValueId id : model.inputs) {
+    const Shape& shape = model.values[static_cast<size_t>(id)].type.shape;
+    if (shape.rank > 0 && shape[0] != kFree) return shape[0];
+  }
+  return kFree;
+}
+
+}  // namespace
+
+std::vector<Option> sample_options(SampleOptions& options) {
+  return {
+      {"--data", "FILE[:/GROUP]", &options.data, "HDF5, .npy or .npz file with the samples"},
+      {"--samples", "FIRST:END", &options.samples, "use only these samples, counted from 0, END not included",
+       "", true},
+      {"--batch", "N", &options.batch, "samples computed at a time: memory against speed, never a result"},
+      {"--mean", "M,...", &options.mean, "subtract from the data, one number or one per channel", "", true},
+      {"--std", "S,...", &options.std, "then divide by these", "", true},
+  };
+}
+
+SampleRange parse_range(const std::string& words, int64_t total) {
+  if (words.empty()) return {0, total};
+  const size_t colon = words.find(':');
+  if (colon == std::string::npos)
+    throw Error(ErrorKind::kUsage, text("--samples \"", words, "\", wanted FIRST:END"));
+  const std::string_view all = words;
+  const SampleRange range{parse_index(all.substr(0, colon), 0, words),
+                          parse_index(all.substr(colon + 1), total, words)};
+  if (range.first >= range.end || range.end > total)
+    throw Error(ErrorKind::kUsage,
+                text("--samples \"", words, "\": the data set has ", total, " samples, wanted some of them"));
+  return range;
+}
+
+Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe) {
+  if (options.data.empty()) throw Error(ErrorKind::kUsage, "no data: wanted --data FILE");
+  InputSpec normalisation = recipe;
+  if (!options.mean.empty()) normalisation.mean = parse_numbers("--mean", options.mean);
+  if (!options.std.empty()) normalisation.std = parse_numbers("--std", options.std);
+  const std::string path = options.data == "-" ? job.open("-").path() : options.data;
+  DataSet data(path, model, normalisation);
+  const SampleRange range = parse_range(options.samples, data.samples());
+  return {std::move(data), shown(options.data), range};
+}
+
+BatchRunner::BatchRunner(const Graph& graph, ExecOptions options)
+    : graph_(graph), options_(std::move(options)), full_(graph, options_) {}
+
+void BatchRunner::run(const std::vector<Tensor>& inputs, const Executable::Sink& sink) {
+  std::vector<View> views;
+  for (const Tensor& input : inputs) views.push_back(input.view());
+  const int64_t count = inputs[0].type.shape.rank > 0 ? inputs[0].type.shape[0] : 1;
+  if (count == options_.batch || model_batch(graph_) != kFree) return full_.run(views, sink);
+  if (rest_batch_ != count) {
+    ExecOptions options = options_;
+    options.batch = rest_batch_ = count;
+    rest_ = std::make_unique<Executable>(graph_, options);
+  }
+  rest_->run(views, sink);
+}
+
+void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model, int64_t batch,
+                    const std::function<void(int64_t, const std::vector<Tensor>&)>& body) {
+  const int64_t total = samples.range.end - samples.range.first, fixed = model_batch(model);
+  if (fixed != kFree && total % fixed != 0)
+    throw Error(ErrorKind::kInvalid, text(samples.shown, ": ", total, " samples, wanted a multiple of ",
+                                          fixed, ", which the model takes at a time"));
+  const int64_t step = fixed == kFree ? batch : fixed;
+  Progress progress = job.progress(what, total);
+  for (int64_t first = samples.range.first; first < samples.range.end; first += step) {
+    const int64_t count = std::min(step, samples.range.end - first);
+    body(first, samples.data.read(first, count));
+    progress.advance(count);
+  }
+}
+
+}  // namespace q
