@@ -89,9 +89,10 @@ void check_types(const Graph& graph) {
   for (const Value& value : graph.values) {
     const std::string place = text("/values/", value.name);
     for (int64_t extent : value.type.shape.extents())
-      if (extent != kFree && (extent < 1 || extent > INT32_MAX))  // so that operators may multiply a few of them
-        throw Error(ErrorKind::kInvalid,
-                    text(place, ": shape ", to_string(value.type.shape), ", wanted extents of 1 to ", INT32_MAX));
+      if (extent != kFree &&
+          (extent < 1 || extent > INT32_MAX))  // so that operators may multiply a few of them
+        throw Error(ErrorKind::kInvalid, text(place, ": shape ", to_string(value.type.shape),
+                                              ", wanted extents of 1 to ", INT32_MAX));
     if (value.type.qparams) {
       const bool chosen = value.type.dtype == DType::kF32;
       if (chosen && !value.observation)

@@ -12,8 +12,8 @@ namespace q {
 // All rows compiled in, slowest first.
 std::span<const Isa* const> isas();
 bool supported(const Isa& isa);
-// The kernels up to the row `name`; empty: $Q_ISA, and without it the best this machine runs. Null when the row is unknown or
-// this machine cannot run it.
+// The kernels up to the row `name`; empty: $Q_ISA, and without it the best this machine runs. Null when the
+// row is unknown or this machine cannot run it.
 const Kernels* kernels_up_to(std::string_view name);
 
 }  // namespace q

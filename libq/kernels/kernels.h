@@ -1,5 +1,6 @@
-// The primitives below all operators, as a plain struct of function pointers: one set per instruction set, equal to the bit.
-// Kernels are single-threaded, never allocate, never fail. Every file of a row includes this and nothing else of the project.
+// The primitives below all operators, as a plain struct of function pointers: one set per instruction set,
+// equal to the bit. Kernels are single-threaded, never allocate, never fail. Every file of a row includes
+// this and nothing else of the project.
 #pragma once
 
 #include <cstddef>
@@ -74,8 +75,8 @@ struct ToU8 {
 };
 
 struct MinMaxF32 {
-  float lo, hi;        // of the finite values, +0 for both zeros; lo = +inf, hi = -inf when there are none
-  size_t non_finite;   // NaN and infinities
+  float lo, hi;       // of the finite values, +0 for both zeros; lo = +inf, hi = -inf when there are none
+  size_t non_finite;  // NaN and infinities
 };
 
 struct Kernels {
@@ -92,34 +93,48 @@ struct Kernels {
   void (*max_u8)(const uint8_t* const* rows, size_t taps, size_t channels, uint8_t* out);
   void (*max_f32)(const float* const* rows, size_t taps, size_t channels, float* out);  // a NaN wins
   // clamp(z + rint(f32(sum - z * taps) * multiplier), 0, 255)
-  void (*average_u8)(const uint8_t* const* rows, size_t taps, size_t channels, int32_t z, float multiplier, uint8_t* out);
+  void (*average_u8)(const uint8_t* const* rows, size_t taps, size_t channels, int32_t z, float multiplier,
+                     uint8_t* out);
   // sum in order of the taps, then one division
   void (*average_f32)(const float* const* rows, size_t taps, size_t channels, float divisor, float* out);
 
   void (*quantize_u8)(const float* x, size_t n, const ToU8&, uint8_t* out);
-  void (*dequantize_u8)(const uint8_t* q, size_t n, const AffineU8&, float* out);  // f32(scale * (q - zero_point))
+  void (*dequantize_u8)(const uint8_t* q, size_t n, const AffineU8&,
+                        float* out);  // f32(scale * (q - zero_point))
   void (*lut_u8)(const uint8_t* x, size_t n, const uint8_t* table, uint8_t* out);
   // to_u8(f32(sa * (qa - za)) + f32(sb * (qb - zb)))
-  void (*add_u8)(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, const AffineU8& qb, const ToU8&, uint8_t* out);
-  // clamp(z + rint(f32((qa - za) * (qb - zb)) * out.inverse_scale), lo, hi): inverse_scale is the whole multiplier here
-  void (*mul_u8)(const uint8_t* a, const uint8_t* b, size_t n, int32_t za, int32_t zb, const ToU8&, uint8_t* out);
-  void (*add_f32)(const float* a, const float* b, size_t n, float lo, float hi, float* out);  // clamped; a NaN stays one
+  void (*add_u8)(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, const AffineU8& qb,
+                 const ToU8&, uint8_t* out);
+  // clamp(z + rint(f32((qa - za) * (qb - zb)) * out.inverse_scale), lo, hi): inverse_scale is the whole
+  // multiplier here
+  void (*mul_u8)(const uint8_t* a, const uint8_t* b, size_t n, int32_t za, int32_t zb, const ToU8&,
+                 uint8_t* out);
+  void (*add_f32)(const float* a, const float* b, size_t n, float lo, float hi,
+                  float* out);  // clamped; a NaN stays one
   void (*mul_f32)(const float* a, const float* b, size_t n, float lo, float hi, float* out);
 
   // Combines what it finds with what `range` holds already.
   void (*minmax_f32)(const float* x, size_t n, MinMaxF32* range);
-  // counts[floor(x * scale) - first] += 1 for the finite values; scale is a power of two and every index fits.
+  // counts[floor(x * scale) - first] += 1 for the finite values; scale is a power of two and every index
+  // fits.
   void (*histogram_f32)(const float* x, size_t n, float scale, int64_t first, uint32_t* counts);
 };
 
 // A row: one directory, one set of compile flags.
 struct Isa {
-  const char* name;          // what Q_ISA and --isa select
-  uint32_t needs;            // CpuFeature bits
-  void (*install)(Kernels&); // writes over only the entries this row does better
+  const char* name;           // what Q_ISA and --isa select
+  uint32_t needs;             // CpuFeature bits
+  void (*install)(Kernels&);  // writes over only the entries this row does better
 };
 
-enum CpuFeature : uint32_t { kCpuAvx2Fma = 1, kCpuAvxVnni = 2, kCpuAvx512 = 4, kCpuAvx512Vnni = 8, kCpuAvx512Vbmi = 16, kCpuNeonDot = 32 };
+enum CpuFeature : uint32_t {
+  kCpuAvx2Fma = 1,
+  kCpuAvxVnni = 2,
+  kCpuAvx512 = 4,
+  kCpuAvx512Vnni = 8,
+  kCpuAvx512Vbmi = 16,
+  kCpuNeonDot = 32
+};
 uint32_t cpu_features();  // of this machine: cpu_<arch>.cc
 
 }  // namespace q

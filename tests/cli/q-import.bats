@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# q-import reads ONNX files, says what it did to them, and refuses in one line what it cannot express.
+bats_require_minimum_version 1.5.0
+# shellcheck source=common.bash
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup_file() {
+  # the schema that ONNX itself installs: models are written here as text
+  schema=/usr/include/onnx
+  [ -e "$schema/onnx.proto" ] || schema=$(dirname "$(find /usr -name onnx.proto -print -quit)")
+  export schema
+}
+
+setup() {
+  private_folders
+  cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# The text of a model, from standard input, as an ONNX file $1.
+encode() {
+  protoc --encode=onnx.ModelProto -I "$schema" onnx.proto > "$1"
+}
+
+# tensor NAME TYPE EXTENT...: an input or output; -1 for an extent that is not known.
+tensor() {
+  local name=$1 type=$2 extent
+  shift 2
+  printf 'name: "%s" type { tensor_type { elem_type: %s shape {' "$name" "$type"
+  for extent in "$@"; do
+    if [ "$extent" = -1 ]; then printf ' dim { dim_param: "?" }'; else printf ' dim { dim_value: %s }' "$extent"; fi
+  done
+  printf ' } } }'
+}
+
+# model OPSET TEXT…: x f32 [N,3] to y; the text gives nodes and initializers.
+model() {
+  printf 'ir_version: 7 opset_import { version: %s }\n' "$1"
+  shift
+  printf 'graph { name: "g" input { %s } output { %s } %s }\n' "$(tensor x 1 -1 3)" "$(tensor y 1 -1 3)" "$*"
+}
+
+# The elements of the constant w in a model file $1.
+weights() {
+  h5dump -d /constants/w -y -w 0 "$1" | sed -n '/DATA {/,/}/{/[{}]/!s/^ *//p}'
+}
+
+relu='node { op_type: "Relu" name: "act" input: "x" output: "y" }'
+sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
+
+@test "a model keeps its names, shapes and weights" {
+  model 13 "$sum" 'initializer { name: "w" dims: 3 data_type: 1 float_data: [1, -2, 0.5] }' | encode m.onnx
+  q-import m.onnx -o m.h5
+  run -0 q-info m.h5
+  [[ $output = *"x f32 [N,3]"*"y f32 [N,3]"*"add"*"sum -> "* ]]
+  [ "$(weights m.h5)" = "1, -2, 0.5" ]
+}
+
+@test "the bundled model imports without a word" {
+  run -0 --separate-stderr q-import "$glyphs/glyphs.onnx" -o "$out/glyphs.h5"
+  [ -z "$output" ]
+  [ -z "$stderr" ]
+  run -0 q-info "$out/glyphs.h5"
+  [[ $output = *"image f32 [N,1,28,28]"*"logits f32 [N,10]"* ]]
+}
+
+@test "a model can be piped in and out" {
+  q-import "$glyphs/glyphs.onnx" -o file.h5
+  # shellcheck disable=SC2002  # a pipe it shall be
+  cat "$glyphs/glyphs.onnx" | q-import > pipe.h5
+  same_bytes file.h5 pipe.h5
+}
+
+@test "a batch of one is made free, and that is said" {
+  model 13 "$relu" | sed 's/dim { dim_param: "?" }/dim { dim_value: 1 }/g' | encode one.onnx
+  run -0 --separate-stderr q-import one.onnx -o one.h5
+  [ "$stderr" = "q-import: free batch: 1" ]
+  run -0 --separate-stderr q-import -v one.onnx -o one.h5
+  [[ $stderr = *"x"*"the model's batch of 1 may be any"* ]]
+  run -0 q-info one.h5
+  [[ $output = *"x f32 [N,3]"* ]]
+}
+
+@test "a batch that must stay is a warning, and an error under --strict" {
+  model 13 'node { op_type: "Squeeze" name: "drop" input: "x" input: "w" output: "y" }' \
+    'initializer { name: "w" dims: 1 data_type: 7 int64_data: 0 }' |
+    sed 's/dim { dim_param: "?" }/dim { dim_value: 1 }/g' | encode fixed.onnx
+  run -0 --separate-stderr q-import -v fixed.onnx -o fixed.h5
+  [[ $stderr = *"the batch stays 1: node drop: "* ]]
+  run -0 q-info fixed.h5
+  [[ $output = *"x f32 [1,3]"* ]]
+  run -2 q-import --strict fixed.onnx -o "$out/strict.h5"
+  nothing_left
+}
+
+@test "a node that no output needs is removed, and that is said" {
+  model 13 "$relu" 'node { op_type: "Sin" name: "probe" input: "x" output: "seen" }' | encode m.onnx
+  run -0 --separate-stderr q-import m.onnx -o m.h5
+  [ "$stderr" = "q-import: unused: 1" ]
+}
+
+@test "weights can lie in a file beside the model" {
+  model 13 "$sum" 'initializer { name: "w" dims: 3 data_type: 1 data_location: EXTERNAL' \
+    'external_data { key: "location" value: "w.bin" } external_data { key: "offset" value: "4" } }' | encode m.onnx
+  refused "q-import: m.onnx: initializer w: external file w.bin: no such file" q-import m.onnx -o "$out/m.h5"
+  printf 'skip\0\0\x80\x3f\0\0\0\xc0\0\0' > w.bin
+  refused "q-import: m.onnx: initializer w: external file w.bin: 10 bytes from 4 on, wanted 12" q-import m.onnx
+  printf 'skip\0\0\x80\x3f\0\0\0\xc0\0\0\0\x3f' > w.bin
+  q-import m.onnx -o m.h5
+  [ "$(weights m.h5)" = "1, -2, 0.5" ]
+  refused "q-import: standard input: initializer w: *, wanted a model given by its path" q-import - < m.onnx
+  sed 's/w[.]bin/..\/ww/' m.onnx > outside.onnx
+  refused 'q-import: outside.onnx: initializer w: external file "../ww", wanted one in the folder of the model' q-import outside.onnx
+}
+
+@test "what is no ONNX model is refused" {
+  head -c 5000 "$glyphs/glyphs.onnx" > truncated.onnx
+  echo "a text" > text.onnx
+  refused "q-import: truncated.onnx: truncated or no ONNX model" q-import truncated.onnx -o "$out/m.h5"
+  refused "q-import: text.onnx: *no ONNX model" q-import text.onnx -o "$out/m.h5"
+  refused "q-import: $glyphs/calib.h5: *no ONNX model" q-import "$glyphs/calib.h5" -o "$out/m.h5"
+  refused "q-import: none.onnx: No such file or directory" q-import none.onnx -o "$out/m.h5"
+  : > empty.onnx
+  refused "q-import: empty.onnx: *" q-import empty.onnx -o "$out/m.h5"
+}
+
+@test "opsets from 7 to 17 are taken, others refused" {
+  for opset in 7 17; do
+    model $opset "$relu" | encode m.onnx
+    q-import m.onnx -o m.h5
+  done
+  model 6 "$relu" | encode old.onnx
+  refused "q-import: old.onnx: opset 6, wanted 7 to 17" q-import old.onnx -o "$out/m.h5"
+  model 21 "$relu" | encode new.onnx
+  refused "q-import: new.onnx: opset 21, wanted 7 to 17" q-import new.onnx -o "$out/m.h5"
+}
+
+@test "operators that are not there are named and counted" {
+  model 13 'node { op_type: "Erf" name: "a" input: "x" output: "b" } node { op_type: "Sin" input: "b" output: "y" }' | encode m.onnx
+  refused "q-import: m.onnx: node a: operator Erf (opset 13) is not supported, nor is 1 more node: 1 Sin" q-import m.onnx
+  model 13 'node { op_type: "FusedConv" domain: "com.microsoft" name: "f" input: "x" output: "y" }' | encode other.onnx
+  refused "q-import: other.onnx: node f: operator com.microsoft.FusedConv is not supported" q-import other.onnx
+}
+
+@test "inputs that cannot be fed are refused" {
+  model 13 "$relu" | sed 's/elem_type: 1/elem_type: 10/' | encode half.onnx
+  refused "q-import: half.onnx: input x: type float16, wanted float" q-import half.onnx
+  model 13 "$relu" | sed 's/dim { dim_value: 3 }/dim { dim_param: "width" }/' | encode open.onnx
+  refused "q-import: open.onnx: input x: extent 1 is not known, wanted a fixed one" q-import open.onnx
+}
+
+@test "a graph that is no network is refused" {
+  model 13 'node { op_type: "Add" name: "a" input: "x" input: "q" output: "y" } node { op_type: "Relu" input: "y" output: "q" }' |
+    encode cycle.onnx
+  refused "q-import: cycle.onnx: /graph/a (Add): *cycle" q-import cycle.onnx
+  model 13 "$sum" | encode dangling.onnx
+  refused "q-import: dangling.onnx: node sum: input w: made by no node, *" q-import dangling.onnx
+  model 13 "$sum" 'initializer { name: "w" dims: 3 data_type: 1 float_data: [1, nan, 1] }' | encode nan.onnx
+  refused "q-import: nan.onnx: initializer w: element 1 is NaN, wanted a number" q-import nan.onnx
+}
