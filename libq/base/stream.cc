@@ -42,11 +42,22 @@ void forget(const std::string& path) {
     if (slot.used && path == slot.path.data()) slot.used = false;
 }
 
-void remove_temporaries(int signal) {
+// Between the making of a temporary and its being remembered a signal has to wait.
+std::atomic<bool> makes_temporary{false};
+std::atomic<int> waiting_signal{0};
+
+void end_by(int signal) {
   for (Slot& slot : temporaries)
     if (slot.used) unlink(slot.path.data());
   std::signal(signal, SIG_DFL);
   std::raise(signal);
+}
+
+void on_signal(int signal) {
+  if (makes_temporary)
+    waiting_signal = signal;
+  else
+    end_by(signal);
 }
 
 [[noreturn]] void fail(const std::string& place) {
@@ -64,9 +75,14 @@ struct Descriptor {
 // A new empty file, remembered until it is removed or renamed.
 std::string make_temporary(const std::string& folder, const std::string& stem) {
   std::string path = folder + "/" + stem + ".XXXXXX";
+  makes_temporary = true;
   const Descriptor made{mkstemp(path.data())};
+  const int error = errno;
+  if (made.fd >= 0) remember(path);
+  makes_temporary = false;
+  if (waiting_signal != 0) end_by(waiting_signal);
+  errno = error;
   if (made.fd < 0) fail(folder);
-  remember(path);
   return path;
 }
 
@@ -122,7 +138,7 @@ std::string temporary_folder() {
 void remove_temporaries_on_signals() {
   // what the caller ignores stays ignored: nohup relies on it
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
-    if (std::signal(signal, remove_temporaries) == SIG_IGN) std::signal(signal, SIG_IGN);
+    if (std::signal(signal, on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
 
 void hold_standard_streams() {

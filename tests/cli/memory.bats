@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# Memory is bounded by the model, a batch and a record per tensor, not by the data.
+# shellcheck disable=SC2002  # cat makes a pipe of a file, on purpose
+bats_require_minimum_version 1.5.0
+# shellcheck source=common.bash
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup_file() {
+  cd "$BATS_FILE_TMPDIR" || return 1
+  make_wide wide.h5
+  samples 200 > few.npy
+  samples 20000 > many.npy
+}
+
+setup() {
+  if grep -q '^Q_SANITIZE:STRING=.' "$build/CMakeCache.txt" 2> /dev/null; then skip "sanitizers keep freed memory"; fi
+  [ -x /usr/bin/time ] || skip "GNU time is not installed"
+  private_folders
+  cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+# x [N,1024] -> linear -> y [N,8]: 20000 samples are 80 MB as floats.
+make_wide() {
+  make_tiny "$1"
+  edit_model "$1" << 'COMMANDS'
+attribute /values/x shape ints -1 1024
+attribute /values/h shape ints -1 8
+attribute /values/y shape ints -1 8
+dataset /constants/w f32 8,1024 0.01 -0.02 0.015 0.005 -0.01
+dataset /constants/b f32 8 0.5 -0.5 0
+COMMANDS
+}
+
+# A .npy file of so many samples for it.
+samples() {
+  npy_head "$1, 1024"
+  yes 'a pattern of fifty-three bytes, coprime to the rows...' | head -c $(($1 * 1024)) || true
+}
+
+# Kilobytes that the command needs at its peak.
+peak() {
+  /usr/bin/time -f %M -o "$BATS_TEST_TMPDIR/peak" "$@"
+  cat "$BATS_TEST_TMPDIR/peak"
+}
+
+@test "q-observe needs no more memory for 20,000 samples than for 200" {
+  few=$(peak q-observe -q wide.h5 --data few.npy -o "$out/few.h5")
+  many=$(peak q-observe -q wide.h5 --data many.npy -o "$out/many.h5")
+  echo "few: $few kB, many: $many kB"
+  q-info "$out/many.h5" > "$out/info.txt"
+  grep -q "over 20000 samples" "$out/info.txt"
+  [ "$many" -le $((few * 12 / 10 + 8192)) ]
+}
+
+@test "q-run needs no more memory for 20,000 samples than for 200" {
+  few=$(peak q-run wide.h5 --data few.npy -o "$out/few.h5")
+  many=$(peak q-run wide.h5 --data many.npy -o "$out/many.h5")
+  echo "few: $few kB, many: $many kB"
+  [ "$many" -le $((few * 12 / 10 + 8192)) ]
+}
+
+@test "q-compare needs no more memory for 20,000 samples than for 200" {
+  q-observe -q wide.h5 --data few.npy | q-calibrate -q | q-convert -q -o "$out/int8.h5"
+  few=$(peak q-compare wide.h5 "$out/int8.h5" --data few.npy | tail -n 1)
+  many=$(peak q-compare wide.h5 "$out/int8.h5" --data many.npy | tail -n 1)
+  echo "few: $few kB, many: $many kB"
+  [ "$many" -le $((few * 12 / 10 + 8192)) ]
+}
+
+@test "a pipe is kept on disk, not in memory" {
+  few=$(peak q-run wide.h5 --data many.npy --samples 0:8 -o "$out/few.h5")
+  many=$(cat many.npy | peak q-run wide.h5 --data - --samples 0:8 -o "$out/many.h5")
+  echo "file: $few kB, pipe: $many kB"
+  [ "$many" -le $((few * 12 / 10 + 8192)) ]
+}

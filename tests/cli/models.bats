@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# Real models keep their accuracy as integers. They are not part of the project: $Q_MODELS says where they are.
+bats_require_minimum_version 1.5.0
+# shellcheck source=common.bash
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup() {
+  models=${Q_MODELS:-$source_dir/../shared/models}
+  [ -d "$models" ] || skip "no models in $models: set Q_MODELS"
+  private_folders
+  cd "$out" || return 1
+}
+
+# The model in $1, fused, as float.h5; then calibrated on these data by the default recipe, as int8.h5.
+quantize() {
+  q-import -q "$1" | q-fuse -q -o float.h5
+  shift
+  q-observe -q float.h5 "$@" | q-calibrate -q | q-convert --strict -o int8.h5 2> report
+}
+
+@test "kws: at least 91.0 % as integers, calibrated on 100 samples" {
+  data=$models/kws/kws01.h5
+  quantize "$models/kws/kws_ref_model_f32.onnx" --data "$data" --samples 0:100
+  grep -q "12 integer, 0 table, 0 float nodes" report
+  run -0 q-compare --no-local float.h5 int8.h5 --data "$data" --min-accuracy 0.910
+  # the published accuracy of the float model: what was imported is that model
+  [[ $output == *"accuracy           91.50 % reference, "* ]]
+}
+
+@test "mnist: at least 98.8 % as integers, calibrated on 200 samples" {
+  data=$models/mnist/mnist.h5
+  quantize "$models/mnist/mnist-8.onnx" --data "$data:/train" --samples 0:200
+  grep -q "6 integer, 0 table, 0 float nodes" report
+  run -0 q-compare --no-local float.h5 int8.h5 --data "$data:/test" --min-accuracy 0.988
+  [[ $output == *"accuracy           98.91 % reference, "* ]]
+}
+
+@test "kws: the same bytes from every row of kernels, any threads and any batch" {
+  data=$models/kws/kws01.h5
+  quantize "$models/kws/kws_ref_model_f32.onnx" --data "$data" --samples 0:100
+  q-run int8.h5 --data "$data" --samples 0:100 -o result.h5
+  q-run float.h5 --data "$data" --samples 0:100 -o float.result.h5
+  q-observe -q float.h5 --data "$data" --samples 0:100 --isa generic -j 1 --batch 13 | q-calibrate -q | q-convert -q -o other.h5
+  same_bytes int8.h5 other.h5
+  q-run int8.h5 --data "$data" --samples 0:100 --isa generic -j 1 --batch 13 -o other.result.h5
+  same_bytes result.h5 other.result.h5
+  q-run float.h5 --data "$data" --samples 0:100 --isa generic -j 1 --batch 13 -o other.float.h5
+  same_bytes float.result.h5 other.float.h5
+}
