@@ -141,14 +141,16 @@ using Batch = std::map<std::string, std::vector<float>, std::less<>>;
 
 class ModelComparison {
  public:
-  ModelComparison(Job& job, const Graph& first, const Graph& second, int64_t batch, bool with_local)
+  ModelComparison(const Job& job, const Graph& first, const Graph& second, int64_t batch, bool with_local)
       : first_(first), second_(second), names_(second, first) {
     const std::vector<ValueId> in_second = line_up();
     if (with_local) local_ = LocalBuilder(second, first).build();
-    runners_.emplace_back(first, ExecOptions{.batch = batch, .isa = job.isa, .keep = all_activations(first)});
-    runners_.emplace_back(second, ExecOptions{.batch = batch, .isa = job.isa, .keep = in_second});
+    runners_.emplace_back(first, job.inputs[0],
+                          ExecOptions{.batch = batch, .isa = job.isa, .keep = all_activations(first)});
+    runners_.emplace_back(second, job.inputs[1],
+                          ExecOptions{.batch = batch, .isa = job.isa, .keep = in_second});
     if (!local_.outputs.empty())
-      runners_.emplace_back(local_.graph, ExecOptions{.batch = batch, .isa = job.isa});
+      runners_.emplace_back(local_.graph, job.inputs[1], ExecOptions{.batch = batch, .isa = job.isa});
     const Value& logits = value_of(first, first.outputs[0]);
     if (logits.type.shape.rank == 2 && value_of(second, second.outputs[0]).name == logits.name) {
       logits_ = logits.name;
@@ -249,15 +251,14 @@ class ModelComparison {
 
 }  // namespace
 
-Comparison compare_models(Job& job, const Graph& first, const Graph& second, Samples& samples, int64_t batch,
+Comparison compare_models(Job& job, const Graph& first, const Graph& second, Samples& samples,
                           bool with_local) {
-  ModelComparison comparison(job, first, second, batch, with_local);
+  ModelComparison comparison(job, first, second, samples.batch, with_local);
   const bool labelled = comparison.decides() && samples.data.has_labels();
-  for_each_batch(
-      job, "comparing", samples, first, batch, [&](int64_t start, const std::vector<Tensor>& inputs) {
-        const int64_t count = inputs[0].type.shape[0];
-        comparison.add(inputs, labelled ? samples.data.labels(start, count) : std::vector<int64_t>{});
-      });
+  for_each_batch(job, "comparing", samples, first, [&](int64_t start, const std::vector<Tensor>& inputs) {
+    const int64_t count = inputs[0].type.shape[0];
+    comparison.add(inputs, labelled ? samples.data.labels(start, count) : std::vector<int64_t>{});
+  });
   return comparison.result();
 }
 

@@ -26,8 +26,9 @@ struct Comparison {
   std::optional<int64_t> same_top1, first_right, second_right;
 };
 
-// Runs `first` (the reference) and `second` over the samples. with_local: also every integer node alone.
-Comparison compare_models(Job& job, const Graph& first, const Graph& second, Samples& samples, int64_t batch,
+// Runs `first` (the reference), the job's first input, and `second`, its second, over the samples.
+// with_local: also every integer node alone.
+Comparison compare_models(Job& job, const Graph& first, const Graph& second, Samples& samples,
                           bool with_local);
 
 struct NamedPath {

@@ -1,6 +1,8 @@
 #include "coverage.h"
 
+#include "base/text.h"
 #include "q/op.h"
+#include "tool.h"
 
 namespace q {
 
@@ -46,6 +48,11 @@ Coverage coverage_of(const Graph& graph) {
   }
   out.is_quantized = out.integer + out.table > 0;
   return out;
+}
+
+void refuse_quantized(const Graph& graph, const std::string& path) {
+  if (coverage_of(graph).is_quantized)
+    throw Error(ErrorKind::kInvalid, text(shown(path), ": is quantized already, wanted a float model"));
 }
 
 }  // namespace q

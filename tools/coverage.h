@@ -24,5 +24,7 @@ struct Coverage {
 };
 
 Coverage coverage_of(const Graph& graph);
+// Throws, naming the file at `path`, when the graph works on integers already.
+void refuse_quantized(const Graph& graph, const std::string& path);
 
 }  // namespace q

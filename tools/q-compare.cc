@@ -63,7 +63,7 @@ q::Comparison compare_models(q::Job& job) {
   const q::File first = job.read_model(job.inputs[0]), second = job.read_model(job.inputs[1]);
   const q::InputSpec input = job.recipes.empty() ? q::InputSpec{} : job.recipe("int8").input;
   q::Samples samples = q::open_samples(job, sample_options, first.graph, input);
-  return q::compare_models(job, first.graph, second.graph, samples, sample_options.batch, !without_local);
+  return q::compare_models(job, first.graph, second.graph, samples, !without_local);
 }
 
 q::ExitStatus run(q::Job& job) {

@@ -8,11 +8,8 @@ namespace {
 q::ExitStatus run(q::Job& job) {
   q::File file = job.read_model(job.inputs[0]);
   q::Changes changes;
-  try {
-    file.graph = q::run_pass("convert", std::move(file.graph), {}, changes);
-  } catch (const q::Error& error) {
-    throw q::Error(error.kind(), q::text(q::shown(job.inputs[0]), ": ", error.what()));
-  }
+  file.graph =
+      q::in_file(job.inputs[0], [&] { return q::run_pass("convert", std::move(file.graph), {}, changes); });
   q::validate(file.graph);
   const q::Coverage coverage = q::coverage_of(file.graph);
   q::report_islands(file.graph, changes);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "coverage.h"
 #include "tool.h"
 
 namespace {
@@ -21,6 +22,7 @@ void check_skipped() {
 q::ExitStatus run(q::Job& job) {
   check_skipped();
   q::File file = job.read_model(job.inputs[0]);
+  q::refuse_quantized(file.graph, job.inputs[0]);
   q::Changes changes;
   // one rule can make room for another: until a round finds nothing
   for (;;) {

@@ -45,11 +45,10 @@ std::vector<q::ValueId> prepare(const q::Graph& graph, q::Stats& stats) {
 void observe(q::Job& job, const q::Graph& graph, q::Samples& samples, q::Stats& stats) {
   const std::vector<q::ValueId> observed = prepare(graph, stats);
   const q::Kernels& kernels = q::kernels_for(job.isa);
-  q::BatchRunner runner(
-      graph, {.batch = sample_options.batch, .isa = job.isa, .keep = observed, .stored_order = true});
+  q::BatchRunner runner(graph, job.inputs[0],
+                        {.batch = samples.batch, .isa = job.isa, .keep = observed, .stored_order = true});
   q::for_each_batch(
-      job, "observing", samples, graph, sample_options.batch,
-      [&](int64_t first, const std::vector<q::Tensor>& inputs) {
+      job, "observing", samples, graph, [&](int64_t first, const std::vector<q::Tensor>& inputs) {
         runner.run(inputs, [&](q::ValueId id, q::View view) {
           const q::Value& value = graph.values[static_cast<size_t>(id)];
           const auto entry = stats.entries.find(value.name);
@@ -69,9 +68,7 @@ void observe(q::Job& job, const q::Graph& graph, q::Samples& samples, q::Stats& 
 q::ExitStatus run(q::Job& job) {
   job.open_output();
   q::File file = job.read_model(job.inputs[0]);
-  if (q::coverage_of(file.graph).is_quantized)
-    throw q::Error(q::ErrorKind::kInvalid,
-                   q::text(q::shown(job.inputs[0]), ": is quantized already, wanted a float model"));
+  q::refuse_quantized(file.graph, job.inputs[0]);
   const q::Recipe& recipe = job.recipe("int8");
   q::Changes changes;
   q::Samples samples = q::open_samples(job, sample_options, file.graph, recipe.input);

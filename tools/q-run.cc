@@ -69,12 +69,10 @@ q::ExitStatus run(q::Job& job) {
   const q::File file = job.read_model(job.inputs[0]);
   const q::InputSpec input = job.recipes.empty() ? q::InputSpec{} : job.recipe("int8").input;
   q::Samples samples = q::open_samples(job, sample_options, file.graph, input);
-  q::BatchRunner runner(file.graph,
-                        {.batch = sample_options.batch, .isa = job.isa, .keep = ids_to_keep(file.graph)});
+  q::BatchRunner runner(file.graph, job.inputs[0],
+                        {.batch = samples.batch, .isa = job.isa, .keep = ids_to_keep(file.graph)});
   if (repeat > 0) {
-    measure(runner,
-            samples.data.read(samples.range.first,
-                              std::min(sample_options.batch, samples.range.end - samples.range.first)));
+    measure(runner, samples.data.read(samples.range.first, samples.batch));
     return q::kDone;
   }
   if (profile) runner.executable().profile(true);
@@ -86,13 +84,12 @@ q::ExitStatus run(q::Job& job) {
     writer.emplace(out->path(), job.history(file.history), out->shown());
   }
   int64_t batches = 0;
-  q::for_each_batch(job, "running", samples, file.graph, sample_options.batch,
-                    [&](int64_t, const std::vector<q::Tensor>& inputs) {
-                      runner.run(inputs, [&](q::ValueId id, q::View view) {
-                        if (writer) writer->append(file.graph.values[static_cast<size_t>(id)].name, view);
-                      });
-                      ++batches;
-                    });
+  q::for_each_batch(job, "running", samples, file.graph, [&](int64_t, const std::vector<q::Tensor>& inputs) {
+    runner.run(inputs, [&](q::ValueId id, q::View view) {
+      if (writer) writer->append(file.graph.values[static_cast<size_t>(id)].name, view);
+    });
+    ++batches;
+  });
   if (writer) {
     writer->close();
     out->commit();

@@ -70,17 +70,21 @@ SampleRange parse_range(const std::string& words, int64_t total) {
 
 Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe) {
   if (options.data.empty()) throw Error(ErrorKind::kUsage, "no data: wanted --data FILE");
+  if (options.batch < 1)
+    throw Error(ErrorKind::kUsage, text("--batch ", options.batch, ", wanted at least 1"));
   InputSpec normalisation = recipe;
   if (!options.mean.empty()) normalisation.mean = parse_numbers("--mean", options.mean);
   if (!options.std.empty()) normalisation.std = parse_numbers("--std", options.std);
   const std::string path = options.data == "-" ? job.open("-").path() : options.data;
-  DataSet data(path, model, normalisation);
+  DataSet data(path, model, normalisation, options.data == "-" ? shown("-") : "");
   const SampleRange range = parse_range(options.samples, data.samples());
-  return {std::move(data), shown(options.data), range};
+  return {std::move(data), shown(options.data), range, std::min(options.batch, range.end - range.first)};
 }
 
-BatchRunner::BatchRunner(const Graph& graph, ExecOptions options)
-    : graph_(graph), options_(std::move(options)), full_(graph, options_) {}
+BatchRunner::BatchRunner(const Graph& graph, const std::string& path, ExecOptions options)
+    : graph_(graph),
+      options_(std::move(options)),
+      full_(in_file(path, [&] { return Executable(graph, options_); })) {}
 
 void BatchRunner::run(const std::vector<Tensor>& inputs, const Executable::Sink& sink) {
   std::vector<View> views;
@@ -95,13 +99,13 @@ void BatchRunner::run(const std::vector<Tensor>& inputs, const Executable::Sink&
   rest_->run(views, sink);
 }
 
-void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model, int64_t batch,
+void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model,
                     const std::function<void(int64_t, const std::vector<Tensor>&)>& body) {
   const int64_t total = samples.range.end - samples.range.first, fixed = model_batch(model);
   if (fixed != kFree && total % fixed != 0)
     throw Error(ErrorKind::kInvalid, text(samples.shown, ": ", total, " samples, wanted a multiple of ",
                                           fixed, ", which the model takes at a time"));
-  const int64_t step = fixed == kFree ? batch : fixed;
+  const int64_t step = fixed == kFree ? samples.batch : fixed;
   Progress progress = job.progress(what, total);
   for (int64_t first = samples.range.first; first < samples.range.end; first += step) {
     const int64_t count = std::min(step, samples.range.end - first);

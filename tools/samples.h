@@ -29,6 +29,7 @@ struct Samples {
   DataSet data;
   std::string shown;  // for messages
   SampleRange range;
+  int64_t batch = 0;  // what was asked for, or all there are
 };
 Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe);
 
@@ -39,7 +40,8 @@ SampleRange parse_range(const std::string& words, int64_t total);
 // A graph compiled for a batch size, and for the smaller last batch when there is one.
 class BatchRunner {
  public:
-  BatchRunner(const Graph& graph, ExecOptions options);
+  // path: of the graph's file, for messages.
+  BatchRunner(const Graph& graph, const std::string& path, ExecOptions options);
   // Runs samples [first, first + inputs' extent).
   void run(const std::vector<Tensor>& inputs, const Executable::Sink& sink);
   // Samples per run: as asked for, or the extent a model with a fixed batch has.
@@ -56,7 +58,7 @@ class BatchRunner {
 
 // Calls body(first, inputs) for each batch of the range, in order, with progress. Throws when a model of
 // fixed batch does not divide the range.
-void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model, int64_t batch,
+void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model,
                     const std::function<void(int64_t first, const std::vector<Tensor>&)>& body);
 
 }  // namespace q

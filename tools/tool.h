@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/stream.h"
+#include "q/error.h"
 #include "q/file.h"
 #include "q/pass.h"
 #include "q/recipe.h"
@@ -32,6 +33,16 @@ class Job;
 
 // How messages name an operand.
 inline std::string shown(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+// Does `work`, whose errors speak of what is inside the file: its name is put in front of them.
+template <typename Work>
+auto in_file(const std::string& path, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw Error(error.kind(), shown(path) + ": " + error.what());
+  }
+}
 
 struct Tool {
   std::string_view name, summary;

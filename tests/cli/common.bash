@@ -119,19 +119,22 @@ same_bytes() {
 
 # No temporary is left, and no output was made.
 nothing_left() {
-  run -0 find "$TMPDIR" "$out" -mindepth 1
-  [ -z "$output" ] || { echo "left behind: $output"; return 1; }
+  local left
+  left=$(find "$TMPDIR" "$out" -mindepth 1)
+  [ -z "$left" ] || { echo "left behind: $left"; return 1; }
 }
 
 # Given a pattern and a command: it ends with status 2, writes nothing to standard output, leaves no file behind, and says one
 # line, which the pattern matches.
 refused() {
-  local pattern=$1
+  local pattern=$1 found=0 said
   shift
-  run -2 --separate-stderr "$@"
+  "$@" > "$BATS_TEST_TMPDIR/stdout" 2> "$BATS_TEST_TMPDIR/stderr" || found=$?
+  mapfile -t said < "$BATS_TEST_TMPDIR/stderr"
   # shellcheck disable=SC2053  # a pattern it is
-  if [ -n "$output" ] || [ "${#stderr_lines[@]}" != 1 ] || [[ $stderr != $pattern ]]; then
-    printf 'command: %s\nstdout: %s\nstderr: %s\nwanted: %s\n' "$*" "$output" "$stderr" "$pattern"
+  if [ "$found" != 2 ] || [ -s "$BATS_TEST_TMPDIR/stdout" ] || [ "${#said[@]}" != 1 ] || [[ ${said[0]} != $pattern ]]; then
+    printf 'command: %s\nstatus: %s\nstdout: %s\nstderr: %s\nwanted: %s\n' "$*" "$found" \
+      "$(head -c 1000 "$BATS_TEST_TMPDIR/stdout" | tr -d '\0')" "${said[*]}" "$pattern"
     return 1
   fi
   nothing_left

@@ -29,6 +29,7 @@ setup() {
     q-import -q '$glyphs/calib.h5' | q-fuse -q | q-observe -q --data '$glyphs/calib.h5' | q-calibrate -q | q-convert -q -o '$out/int8.h5'
     echo \"\${PIPESTATUS[*]}\""
   [ "$output" = "2 2 2 2 2" ]
+  # shellcheck disable=SC2154  # run sets it
   [ "${#stderr_lines[@]}" = 5 ]
   for tool in q-fuse q-observe q-calibrate q-convert; do
     grep -qx "$tool: standard input is empty: did the command before it fail?" <<< "$stderr"
