@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The same model, data and recipe give the same bytes, however the work is cut up and whatever computes it.
+# shellcheck disable=SC2154  # bats sets stderr and stderr_lines
 # shellcheck disable=SC2002  # cat makes a pipe of a file, on purpose
 bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash

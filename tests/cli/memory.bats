@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Memory is bounded by the model, a batch and a record per tensor, not by the data.
+# shellcheck disable=SC2154  # bats sets stderr and stderr_lines
 # shellcheck disable=SC2002  # cat makes a pipe of a file, on purpose
 bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash

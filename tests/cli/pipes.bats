@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Tools joined by pipes: the same result as with files, and a failure anywhere is seen at the end.
+# shellcheck disable=SC2154  # bats sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash
 source "$BATS_TEST_DIRNAME/common.bash"
@@ -29,7 +30,6 @@ setup() {
     q-import -q '$glyphs/calib.h5' | q-fuse -q | q-observe -q --data '$glyphs/calib.h5' | q-calibrate -q | q-convert -q -o '$out/int8.h5'
     echo \"\${PIPESTATUS[*]}\""
   [ "$output" = "2 2 2 2 2" ]
-  # shellcheck disable=SC2154  # run sets it
   [ "${#stderr_lines[@]}" = 5 ]
   for tool in q-fuse q-observe q-calibrate q-convert; do
     grep -qx "$tool: standard input is empty: did the command before it fail?" <<< "$stderr"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # q-calibrate: merges records of observation and chooses scale and zero point of every tensor.
+# shellcheck disable=SC2154  # bats sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash
 source "$BATS_TEST_DIRNAME/common.bash"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # q-observe: runs the float model over samples and records what values every tensor takes.
+# shellcheck disable=SC2154  # bats sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash
 source "$BATS_TEST_DIRNAME/common.bash"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # q-run: executes a model over samples and writes its outputs.
+# shellcheck disable=SC2154  # bats sets stderr and stderr_lines
 bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash
 source "$BATS_TEST_DIRNAME/common.bash"
