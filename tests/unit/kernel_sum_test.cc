@@ -1,0 +1,385 @@
+// The kernels that add up: generic against numbers worked out by hand, every other row against generic, bit
+// for bit.
+#include "kernel_rows.h"
+
+namespace {
+
+using namespace kernel_rows;
+
+class SummingKernel : public KernelRow {};
+INSTANTIATE_TEST_SUITE_P(Isas, SummingKernel, testing::ValuesIn(q::isas().begin(), q::isas().end()),
+                         isa_name);
+
+// ---- matrix products ----
+
+// rows x columns outputs, each the sum over taps x k products; the matrices in plain order.
+struct Product {
+  size_t rows, columns, taps, k;
+};
+
+// A whole product out of a row's tiles. a: [rows][taps][k + 3] (the 3 are read but not used), b:
+// [taps][k][columns].
+Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
+                         const std::vector<int8_t>& b, const q::U8Output& out) {
+  const size_t mr = kernels.gemm_u8i8_mr, nr = kernels.gemm_u8i8_nr, groups = (p.k + 3) / 4;
+  const size_t stride = p.columns + 3;
+  Output<uint8_t> c(p.rows * stride);
+  for (size_t column = 0; column < p.columns; column += nr) {
+    const size_t columns = std::min(nr, p.columns - column);
+    std::vector<int8_t> packed(p.taps * groups * nr * 4);
+    for (size_t t = 0; t < p.taps; ++t) {
+      for (size_t i = 0; i < p.k; ++i) {
+        for (size_t j = 0; j < columns; ++j) {
+          packed[((t * groups + i / 4) * nr + j) * 4 + i % 4] = b[(t * p.k + i) * p.columns + column + j];
+        }
+      }
+    }
+    std::vector<int32_t> bias(nr);
+    std::vector<float> multiplier(nr);
+    std::copy_n(out.bias + column, columns, bias.begin());
+    std::copy_n(out.multiplier + column, columns, multiplier.begin());
+    for (size_t row = 0; row < p.rows; row += mr) {
+      std::vector<const uint8_t*> pointers;
+      for (size_t t = 0; t < p.taps; ++t) {
+        for (size_t r = 0; r < mr; ++r) {
+          pointers.push_back(a.data() + (std::min(row + r, p.rows - 1) * p.taps + t) * (p.k + 3));
+        }
+      }
+      kernels.gemm_u8i8({.rows = std::min(mr, p.rows - row),
+                         .columns = columns,
+                         .taps = p.taps,
+                         .k = p.k,
+                         .a = pointers.data(),
+                         .b = packed.data(),
+                         .out = {bias.data(), multiplier.data(), out.zero_point, out.lo, out.hi},
+                         .c = c.data() + row * stride + column,
+                         .c_stride = stride});
+    }
+  }
+  return c;
+}
+
+// The same in floats. a: [rows][taps][k], b: [taps][k][columns].
+Output<float> multiply(const Kernels& kernels, const Product& p, const std::vector<float>& a,
+                       const std::vector<float>& b, const q::F32Output& out) {
+  const size_t mr = kernels.gemm_f32_mr, nr = kernels.gemm_f32_nr, stride = p.columns + 3;
+  Output<float> c(p.rows * stride);
+  for (size_t column = 0; column < p.columns; column += nr) {
+    const size_t columns = std::min(nr, p.columns - column);
+    std::vector<float> packed(p.taps * p.k * nr), bias(nr);
+    for (size_t i = 0; i < p.taps * p.k; ++i) {
+      std::copy_n(b.begin() + i * p.columns + column, columns, packed.begin() + i * nr);
+    }
+    std::copy_n(out.bias + column, columns, bias.begin());
+    for (size_t row = 0; row < p.rows; row += mr) {
+      std::vector<const float*> pointers;
+      for (size_t t = 0; t < p.taps; ++t) {
+        for (size_t r = 0; r < mr; ++r) {
+          pointers.push_back(a.data() + (std::min(row + r, p.rows - 1) * p.taps + t) * p.k);
+        }
+      }
+      kernels.gemm_f32({.rows = std::min(mr, p.rows - row),
+                        .columns = columns,
+                        .taps = p.taps,
+                        .k = p.k,
+                        .a = pointers.data(),
+                        .b = packed.data(),
+                        .out = {bias.data(), out.lo, out.hi},
+                        .c = c.data() + row * stride + column,
+                        .c_stride = stride});
+    }
+  }
+  return c;
+}
+
+// Every height of a tile with a full width; every width around vectors with an odd height; depths around
+// groups of 4.
+std::vector<Product> products(size_t mr, size_t nr) {
+  std::vector<Product> all;
+  for (size_t rows = 1; rows <= mr + 1; ++rows) all.push_back({rows, nr, 2, 9});
+  for (const size_t columns : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49})
+    all.push_back({3, columns, 1, 5});
+  for (const size_t columns : {nr - 1, nr, nr + 1, 2 * nr + 3}) all.push_back({mr + 1, columns, 3, 6});
+  for (const size_t k : {1, 2, 3, 4, 5, 7, 8, 63, 64, 65, 257}) all.push_back({mr, nr - 1, 1, k});
+  for (const size_t taps : {2, 3, 9, 25}) all.push_back({mr, nr, taps, 3});
+  return all;
+}
+
+TEST(GenericKernel, GemmMultipliesAddsAndRounds) {
+  // Row 0: 1*1 + 2*2 + 3*3 = 14, row 1: 4*1 + 5*2 + 6*3 = 32; second column negated.
+  const std::vector<uint8_t> a = {1, 2, 3, 9, 9, 9, 4, 5, 6, 9, 9, 9};
+  const std::vector<int8_t> b = {1, -1, 2, -2, 3, -3};
+  const int32_t bias[] = {1, 1};
+  const float multiplier[] = {0.5f, 0.5f};
+  Output<uint8_t> c = multiply(generic(), {2, 2, 1, 3}, a, b, {bias, multiplier, 10, 0, 255});
+  EXPECT_EQ(c.elements[0], 18);  // 10 + rint(7.5): the tie goes to even
+  EXPECT_EQ(c.elements[1], 4);   // 10 + rint(-6.5) = 10 - 6
+  EXPECT_EQ(c.elements[5], 26);  // 10 + rint(16.5) = 10 + 16
+  EXPECT_EQ(c.elements[6], 0);   // 10 + rint(-15.5) = 10 - 16, below the range
+}
+
+TEST(GenericKernel, GemmClampsToTheLimitsGiven) {
+  const int32_t bias[] = {0};
+  const float multiplier[] = {1};
+  const std::vector<int8_t> b = {1};
+  EXPECT_EQ(multiply(generic(), {1, 1, 1, 1}, {200, 0, 0, 0}, b, {bias, multiplier, 3, 20, 127}).elements[0],
+            127);
+  EXPECT_EQ(multiply(generic(), {1, 1, 1, 1}, {5, 0, 0, 0}, b, {bias, multiplier, 3, 20, 127}).elements[0],
+            20);
+}
+
+TEST(GenericKernel, FloatGemmFusesEachStep) {
+  // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, of which binary32 would round the last term away.
+  const float bias[] = {-(1 + 0x1p-11f)};
+  const std::vector<float> a = {1 + 0x1p-12f}, b = {1 + 0x1p-12f};
+  EXPECT_EQ(multiply(generic(), {1, 1, 1, 1}, a, b, q::F32Output{bias, -kInf, kInf}).elements[0], 0x1p-24f);
+}
+
+TEST(GenericKernel, FloatGemmClampsAndKeepsNan) {
+  const float bias[] = {0};
+  const std::vector<float> one = {1};
+  EXPECT_EQ(
+      multiply(generic(), {1, 1, 1, 1}, std::vector<float>{-2}, one, q::F32Output{bias, 0, 6}).elements[0],
+      0);
+  EXPECT_EQ(
+      multiply(generic(), {1, 1, 1, 1}, std::vector<float>{9}, one, q::F32Output{bias, 0, 6}).elements[0], 6);
+  EXPECT_TRUE(
+      std::isnan(multiply(generic(), {1, 1, 1, 1}, std::vector<float>{kNan}, one, q::F32Output{bias, 0, 6})
+                     .elements[0]));
+}
+
+TEST_P(SummingKernel, GemmU8I8EqualsGeneric) {
+  for (const Product& p : products(row->gemm_u8i8_mr, row->gemm_u8i8_nr)) {
+    SCOPED_TRACE(testing::Message() << p.rows << " x " << p.columns << ", " << p.taps << " taps of " << p.k);
+    const std::vector<uint8_t> a = random.u8(p.rows * p.taps * (p.k + 3));
+    const std::vector<int8_t> b = random.i8(p.taps * p.k * p.columns);
+    const std::vector<int32_t> bias = random.biases(p.columns);
+    const std::vector<float> multiplier = random.multipliers(p.columns);
+    const q::ToU8 to = random.to_u8(1);
+    const q::U8Output out = {bias.data(), multiplier.data(), to.zero_point, to.lo, to.hi};
+    expect_same(multiply(generic(), p, a, b, out), multiply(*row, p, a, b, out));
+  }
+}
+
+TEST_P(SummingKernel, GemmU8I8DoesNotSaturateInside) {
+  const Product p = {row->gemm_u8i8_mr, row->gemm_u8i8_nr, 3, 64};
+  const std::vector<uint8_t> a(p.rows * p.taps * (p.k + 3), 255);
+  const std::vector<int8_t> b(p.taps * p.k * p.columns, -128);
+  const std::vector<int32_t> bias(p.columns, 255 * 128 * 3 * 64 + 17);
+  const std::vector<float> multiplier(p.columns, 1);
+  const Output<uint8_t> c = multiply(*row, p, a, b, {bias.data(), multiplier.data(), 0, 0, 255});
+  EXPECT_EQ(c.elements[0], 17);
+  expect_same(multiply(generic(), p, a, b, {bias.data(), multiplier.data(), 0, 0, 255}), c);
+}
+
+TEST_P(SummingKernel, GemmU8I8WrapsLikeGenericBeyondInt32) {
+  const Product p = {2, 5, 1, 4};
+  const std::vector<uint8_t> a(p.rows * (p.k + 3), 255);
+  const std::vector<int8_t> b(p.k * p.columns, 127);
+  const std::vector<int32_t> bias(p.columns, std::numeric_limits<int32_t>::max());
+  const std::vector<float> multiplier(p.columns, 1e-8f);
+  const q::U8Output out = {bias.data(), multiplier.data(), 128, 0, 255};
+  expect_same(multiply(generic(), p, a, b, out), multiply(*row, p, a, b, out));
+}
+
+TEST_P(SummingKernel, GemmF32EqualsGeneric) {
+  for (const Product& p : products(row->gemm_f32_mr, row->gemm_f32_nr)) {
+    SCOPED_TRACE(testing::Message() << p.rows << " x " << p.columns << ", " << p.taps << " taps of " << p.k);
+    const bool odd = random.between(0, 1);
+    const std::vector<float> a =
+        odd ? random.odd_f32(p.rows * p.taps * p.k) : random.f32(p.rows * p.taps * p.k);
+    const std::vector<float> b = random.f32(p.taps * p.k * p.columns), bias = random.f32(p.columns);
+    const q::F32Output out = odd ? q::F32Output{bias.data(), 0, 6} : q::F32Output{bias.data(), -kInf, kInf};
+    expect_same(multiply(generic(), p, a, b, out), multiply(*row, p, a, b, out));
+  }
+}
+
+// ---- depthwise ----
+
+// Rows of a window: `taps` pointers at unaligned places of x.
+template <typename T>
+std::vector<const T*> window(const std::vector<T>& x, size_t taps, size_t channels) {
+  std::vector<const T*> rows;
+  for (size_t t = 0; t < taps; ++t) rows.push_back(x.data() + t * (channels + 1));
+  return rows;
+}
+
+constexpr size_t kTaps[] = {1, 2, 3, 4, 5, 8, 9, 25};
+
+TEST(GenericKernel, DepthwiseKeepsChannelsApart) {
+  const uint8_t row0[] = {1, 2}, row1[] = {3, 4};
+  const uint8_t* rows[] = {row0, row1};
+  const int8_t weights[] = {10, -1, 20, -2};
+  const int32_t bias[] = {1, 2};
+  const float multiplier[] = {1, 2};
+  uint8_t c[2];
+  generic().depthwise_u8i8({2, 2, rows, weights, {bias, multiplier, 50, 0, 255}, c});
+  EXPECT_EQ(c[0], 50 + 1 * 10 + 3 * 20 + 1);
+  EXPECT_EQ(c[1], 50 + 2 * (2 * -1 + 4 * -2 + 2));
+}
+
+TEST(GenericKernel, FloatDepthwiseFusesEachStep) {
+  const float row0[] = {1 + 0x1p-12f};
+  const float* rows[] = {row0};
+  const float weights[] = {1 + 0x1p-12f}, bias[] = {-(1 + 0x1p-11f)};
+  float c[1];
+  generic().depthwise_f32({1, 1, rows, weights, {bias, -kInf, kInf}, c});
+  EXPECT_EQ(c[0], 0x1p-24f);
+}
+
+TEST_P(SummingKernel, DepthwiseU8I8EqualsGeneric) {
+  for (const size_t channels : kLengths) {
+    for (const size_t taps : kTaps) {
+      SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
+      const std::vector<uint8_t> x = random.u8(taps * (channels + 1));
+      const std::vector<const uint8_t*> rows = window(x, taps, channels);
+      const std::vector<int8_t> weights = random.i8(taps * channels);
+      const std::vector<int32_t> bias = random.biases(channels);
+      const std::vector<float> multiplier = random.multipliers(channels);
+      const q::ToU8 to = random.to_u8(1);
+      Output<uint8_t> expected(channels), actual(channels);
+      q::DepthwiseU8I8 call = {channels, taps, rows.data(), weights.data(), {}, expected.data()};
+      call.out = {bias.data(), multiplier.data(), to.zero_point, to.lo, to.hi};
+      generic().depthwise_u8i8(call);
+      call.c = actual.data();
+      row->depthwise_u8i8(call);
+      expect_same(expected, actual);
+    }
+  }
+}
+
+TEST_P(SummingKernel, DepthwiseU8I8DoesNotSaturateInside) {
+  for (const size_t taps : kTaps) {
+    const std::vector<uint8_t> x(taps * 71 + 64, 255);
+    const std::vector<const uint8_t*> rows = window(x, taps, 70);
+    const std::vector<int8_t> weights(taps * 70, -128);
+    const std::vector<int32_t> bias(70, static_cast<int32_t>(255 * 128 * taps) + 9);
+    const std::vector<float> multiplier(70, 1);
+    Output<uint8_t> c(70);
+    row->depthwise_u8i8(
+        {70, taps, rows.data(), weights.data(), {bias.data(), multiplier.data(), 0, 0, 255}, c.data()});
+    for (size_t i = 0; i < 70; ++i) EXPECT_EQ(c.elements[i], 9) << taps << " taps, channel " << i;
+  }
+}
+
+TEST_P(SummingKernel, AMultiplierBeyondBinary32EqualsGeneric) {
+  const std::vector<uint8_t> x = {0, 1, 2, 3};
+  const uint8_t* rows[] = {x.data()};
+  const int8_t weights[] = {1, 1, -1, 0};
+  const int32_t bias[] = {0, 0, 0, 0};
+  const float multiplier[] = {kInf, kInf, kInf, kNan};
+  Output<uint8_t> expected(4), actual(4);
+  generic().depthwise_u8i8({4, 1, rows, weights, {bias, multiplier, 9, 5, 250}, expected.data()});
+  row->depthwise_u8i8({4, 1, rows, weights, {bias, multiplier, 9, 5, 250}, actual.data()});
+  EXPECT_EQ(expected.elements[0], 5);  // 0 * inf
+  EXPECT_EQ(expected.elements[1], 250);
+  expect_same(expected, actual);
+}
+
+TEST_P(SummingKernel, DepthwiseF32EqualsGeneric) {
+  for (const size_t channels : kLengths) {
+    for (const size_t taps : kTaps) {
+      SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
+      const bool odd = random.between(0, 1);
+      const std::vector<float> x =
+          odd ? random.odd_f32(taps * (channels + 1)) : random.f32(taps * (channels + 1));
+      const std::vector<const float*> rows = window(x, taps, channels);
+      const std::vector<float> weights = random.f32(taps * channels), bias = random.f32(channels);
+      Output<float> expected(channels), actual(channels);
+      q::DepthwiseF32 call = {channels,       taps, rows.data(), weights.data(), {bias.data(), 0, 6},
+                              expected.data()};
+      generic().depthwise_f32(call);
+      call.c = actual.data();
+      row->depthwise_f32(call);
+      expect_same(expected, actual);
+    }
+  }
+}
+
+// ---- pools ----
+
+TEST(GenericKernel, MaxTakesTheGreatestOfEachChannel) {
+  const uint8_t row0[] = {1, 200}, row1[] = {3, 4};
+  const uint8_t* rows[] = {row0, row1};
+  uint8_t out[2];
+  generic().max_u8(rows, 2, 2, out);
+  EXPECT_EQ(out[0], 3);
+  EXPECT_EQ(out[1], 200);
+}
+
+TEST(GenericKernel, FloatMaxKeepsNanAndTheFirstOfTwoZeros) {
+  const float row0[] = {-0.f, kNan, 1, -kInf}, row1[] = {0.f, 2, kNan, -kInf};
+  const float* rows[] = {row0, row1};
+  float out[4];
+  generic().max_f32(rows, 2, 4, out);
+  EXPECT_TRUE(same(out[0], -0.f));
+  EXPECT_TRUE(std::isnan(out[1]));
+  EXPECT_TRUE(std::isnan(out[2]));
+  EXPECT_EQ(out[3], -kInf);
+}
+
+TEST(GenericKernel, AverageRoundsAwayFromTheZeroPointToEven) {
+  const uint8_t row0[] = {11, 13, 255}, row1[] = {12, 14, 255};
+  const uint8_t* rows[] = {row0, row1};
+  uint8_t out[3];
+  generic().average_u8(rows, 2, 3, 10, 0.5f, out);
+  EXPECT_EQ(out[0], 12);   // 10 + rint(1.5)
+  EXPECT_EQ(out[1], 14);   // 10 + rint(3.5)
+  EXPECT_EQ(out[2], 255);  // 10 + 245
+}
+
+TEST(GenericKernel, FloatAverageDividesOnce) {
+  const float row0[] = {1}, row1[] = {2}, row2[] = {4};
+  const float* rows[] = {row0, row1, row2};
+  float out[1];
+  generic().average_f32(rows, 3, 1, 3, out);
+  EXPECT_EQ(out[0], 7.f / 3);
+}
+
+TEST_P(SummingKernel, PoolsOfU8EqualGeneric) {
+  for (const size_t channels : kLengths) {
+    for (const size_t taps : {1, 2, 4, 9, 49}) {
+      SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
+      const std::vector<uint8_t> x = random.u8(taps * (channels + 1));
+      const std::vector<const uint8_t*> rows = window(x, taps, channels);
+      Output<uint8_t> greatest(channels), greatest_here(channels), average(channels), average_here(channels);
+      generic().max_u8(rows.data(), taps, channels, greatest.data());
+      row->max_u8(rows.data(), taps, channels, greatest_here.data());
+      expect_same(greatest, greatest_here);
+      const int32_t z = static_cast<int32_t>(random.between(0, 255));
+      const float multiplier = random.between(0, 1) ? 1.f / static_cast<float>(taps) : 0.5f;
+      generic().average_u8(rows.data(), taps, channels, z, multiplier, average.data());
+      row->average_u8(rows.data(), taps, channels, z, multiplier, average_here.data());
+      expect_same(average, average_here);
+    }
+  }
+}
+
+TEST_P(SummingKernel, PoolsOfF32EqualGeneric) {
+  for (const size_t channels : kLengths) {
+    for (const size_t taps : {1, 2, 4, 9, 49}) {
+      SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
+      const bool odd = random.between(0, 1);
+      const std::vector<float> x =
+          odd ? random.odd_f32(taps * (channels + 1)) : random.f32(taps * (channels + 1));
+      const std::vector<const float*> rows = window(x, taps, channels);
+      Output<float> greatest(channels), greatest_here(channels), average(channels), average_here(channels);
+      generic().max_f32(rows.data(), taps, channels, greatest.data());
+      row->max_f32(rows.data(), taps, channels, greatest_here.data());
+      expect_same(greatest, greatest_here);
+      generic().average_f32(rows.data(), taps, channels, static_cast<float>(taps), average.data());
+      row->average_f32(rows.data(), taps, channels, static_cast<float>(taps), average_here.data());
+      expect_same(average, average_here);
+    }
+  }
+}
+
+TEST_P(SummingKernel, FloatMaxKeepsTheFirstOfTwoZeros) {
+  const float row0[] = {-0.f, 0.f, -0.f}, row1[] = {0.f, -0.f, -0.f};
+  const float* rows[] = {row0, row1};
+  Output<float> out(3);
+  row->max_f32(rows, 2, 3, out.data());
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(same(out.elements[i], row0[i])) << i;
+}
+
+}  // namespace

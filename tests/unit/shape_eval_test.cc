@@ -1,0 +1,119 @@
+// Integers computed from shapes, as models of PyTorch do to reshape by the batch.
+#include "onnx/shape_eval.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "q/op.h"
+
+namespace q {
+namespace {
+
+constexpr Extent kBatch = {0, true};
+
+IntVector vector_of(const Ints& values) {
+  IntVector out;
+  for (int64_t value : values) out.extents.push_back({value});
+  return out;
+}
+
+IntVector scalar(int64_t value) { return {{{value}}, true}; }
+
+// The result as text: "[N,3]", a scalar without brackets; "nothing", or what was thrown.
+std::string evaluated(const OnnxNode& node, const std::vector<IntVector>& in, const Shape& shape = {}) {
+  std::vector<ShapeInput> inputs;
+  for (const IntVector& ints : in) inputs.push_back({&shape, &ints});
+  if (in.empty()) inputs.push_back({&shape, nullptr});
+  try {
+    const auto result = evaluate_shape(node, inputs);
+    if (!result) return "nothing";
+    const auto* ints = std::get_if<IntVector>(&*result);
+    if (ints == nullptr) return "tensor " + to_string(std::get<Tensor>(*result).type.shape);
+    std::string out;
+    for (const Extent& extent : ints->extents)
+      out += text(out.empty() ? "" : ",", extent.is_batch ? "N" : std::to_string(extent.value));
+    return ints->is_scalar ? out : "[" + out + "]";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(ShapeEval, ShapeGivesTheBatchAsSuch) {
+  EXPECT_EQ(evaluated({.type = "Shape"}, {}, {kFree, 3, 5}), "[N,3,5]");
+  EXPECT_EQ(
+      evaluated({.type = "Shape", .attrs = {{"start", int64_t{1}}, {"end", int64_t{-1}}}}, {}, {kFree, 3, 5}),
+      "[3]");
+  EXPECT_EQ(evaluated({.type = "Shape"}, {}, {}), "[]");
+}
+
+TEST(ShapeEval, GatherPicksElements) {
+  const IntVector shape{{kBatch, {3}, {5}}};
+  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, scalar(0)}), "N");
+  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, vector_of({-1, 0})}), "[5,N]");
+  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, scalar(3)}), "index 3, wanted -3 to 2");
+}
+
+TEST(ShapeEval, SqueezeAndUnsqueezeTurnScalarsIntoVectorsAndBack) {
+  const Attrs axes = {{"axes", Ints{0}}};
+  EXPECT_EQ(evaluated({.type = "Unsqueeze", .attrs = axes}, {scalar(7)}), "[7]");
+  EXPECT_EQ(evaluated({.type = "Unsqueeze"}, {scalar(7), vector_of({0})}), "[7]");
+  EXPECT_EQ(evaluated({.type = "Unsqueeze", .attrs = axes}, {vector_of({7})}), "nothing");
+  EXPECT_EQ(evaluated({.type = "Squeeze", .attrs = axes}, {vector_of({7})}), "7");
+  EXPECT_EQ(evaluated({.type = "Squeeze"}, {vector_of({7, 8})}), "nothing");
+}
+
+TEST(ShapeEval, SliceTakesARange) {
+  const IntVector shape{{kBatch, {3}, {5}}};
+  EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({0}), vector_of({2})}), "[N,3]");
+  EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({-1}), vector_of({INT64_MAX})}), "[5]");
+  EXPECT_EQ(evaluated({.type = "Slice", .attrs = {{"starts", Ints{1}}, {"ends", Ints{2}}}}, {shape}), "[3]");
+  EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({2}), vector_of({1})}), "[]");
+}
+
+TEST(ShapeEval, ArithmeticIsExactAndLeavesTheBatchAloneOrRefuses) {
+  EXPECT_EQ(evaluated({.type = "Mul"}, {vector_of({2, 3}), scalar(4)}), "[8,12]");
+  EXPECT_EQ(evaluated({.type = "Div"}, {scalar(-7), scalar(2)}), "-3");
+  EXPECT_EQ(evaluated({.type = "Div"}, {scalar(7), scalar(0)}), "cannot compute with 7 and 0");
+  EXPECT_EQ(evaluated({.type = "Add"}, {scalar(INT64_MAX), scalar(1)}),
+            "cannot compute with 9223372036854775807 and 1");
+  EXPECT_EQ(evaluated({.type = "Sub"}, {vector_of({5}), vector_of({2})}), "[3]");
+  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, scalar(1)}), "[N]");
+  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, scalar(2)}),
+            "computes with the batch, wanted a fixed number");
+  EXPECT_EQ(evaluated({.type = "Add"}, {vector_of({1, 2}), vector_of({1, 2, 3})}),
+            "2 integers with 3, wanted as many");
+}
+
+TEST(ShapeEval, CastGivesIntegersOrFloats) {
+  EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{6}}}}, {IntVector{{kBatch}}}), "[N]");
+  EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{1}}}}, {vector_of({2, 3})}), "tensor [2]");
+  EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{9}}}}, {vector_of({2, 3})}), "nothing");
+}
+
+TEST(ShapeEval, ConstantOfShapeIsBounded) {
+  EXPECT_EQ(evaluated({.type = "ConstantOfShape"}, {vector_of({2, 3})}), "tensor [2,3]");
+  EXPECT_EQ(evaluated({.type = "ConstantOfShape"}, {vector_of({1 << 20, 1 << 20})}),
+            "shape [1048576,1048576], wanted at most 16777216 elements");
+}
+
+TEST(ShapeEval, LeavesOtherTypesAlone) {
+  EXPECT_FALSE(is_shape_type("Conv"));
+  EXPECT_EQ(evaluated({.type = "Conv"}, {scalar(1)}), "nothing");
+}
+
+TEST(ShapeEval, ReshapeTargetNamesTheBatchAsZero) {
+  const auto target = [](const IntVector& wanted, const Shape& input) {
+    const Tensor tensor = reshape_target(wanted, input);
+    return Ints(tensor.as<int64_t>(), tensor.as<int64_t>() + elements(tensor.type.shape));
+  };
+  EXPECT_EQ(target({{kBatch, {-1}}}, {kFree, 2, 3}), (Ints{0, -1}));
+  EXPECT_EQ(target(vector_of({1, 6}), {kFree, 2, 3}), (Ints{1, 6}));
+  EXPECT_THROW(reshape_target({{{6}, kBatch}}, {kFree, 6}), Error);
+  EXPECT_THROW(reshape_target({{kBatch, {6}}}, {6, kFree}), Error);
+}
+
+}  // namespace
+}  // namespace q
