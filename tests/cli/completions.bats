@@ -26,13 +26,15 @@ bash_offers() {
   printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort
 }
 
+needs() {  # in the test itself: a skip in a subshell would skip nothing
+  command -v "$1" > /dev/null || skip "$1 is not installed"
+}
+
 fish_offers() {
-  command -v fish > /dev/null || skip "fish is not installed"
   HOME=$BATS_TEST_TMPDIR fish --no-config -c "source $BATS_TEST_TMPDIR/q-compare.fish; complete -C'$1'" | cut -f 1 | LC_ALL=C sort
 }
 
 zsh_offers() {  # the options as _arguments takes them
-  command -v zsh > /dev/null || skip "zsh is not installed"
   zsh -f -c "_arguments() { print -rl -- \"\$@\" }; words=(q-compare ''); source $completions/q.zsh"
 }
 
@@ -66,22 +68,26 @@ flags() { q-compare --describe | cut -f 1 | tr , '\n' | LC_ALL=C sort; }
 }
 
 @test "fish offers every option" {
+  needs fish
   long=$(fish_offers 'q-compare --')
   [ "$long" = "$(flags | grep '^--')" ]
 }
 
 @test "fish offers choices, recipes and files" {
+  needs fish
   [ "$(fish_offers 'q-compare --format ')" = $'json\ntext\ntsv' ]
   [[ $(fish_offers 'q-compare --recipe ') == *int8.yaml*mine.yaml*model.h5* ]]
   [ "$(fish_offers 'q-compare --data ')" = model.h5 ]
 }
 
 @test "zsh offers every option with its help" {
+  needs zsh
   run -0 zsh_offers
   diff <(flags) <(printf '%s\n' "$output" | sed -n 's/^\*\(-[^=[]*\)=\{0,1\}\[.*/\1/p' | LC_ALL=C sort)
 }
 
 @test "zsh offers choices, recipes and files" {
+  needs zsh
   run -0 zsh_offers
   [[ $output == *"*--format=["*"]:NAME:(text tsv json)"* ]]
   [[ $output == *"*--recipe=["*"]:recipe:_q_recipes"* ]]
