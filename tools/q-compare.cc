@@ -13,8 +13,7 @@ namespace {
 q::SampleOptions sample_options;
 std::optional<double> min_sqnr, min_top1_agreement, min_accuracy, max_accuracy_drop;
 int64_t suggest = 0;
-std::string format = "text";
-bool exact = false, without_local = false;
+bool exact = false, tsv = false, json = false, without_local = false;
 
 // What falls short of its threshold, a line each.
 std::vector<std::string> shortfalls(const q::Comparison& c) {
@@ -75,9 +74,9 @@ q::ExitStatus run(q::Job& job) {
   const std::vector<std::string> found = shortfalls(comparison);
   if (suggest > 0)
     std::cout << q::recipe_patch(comparison, suggest);
-  else if (format == "json")
+  else if (json)
     std::cout << q::as_json(comparison).dump(2) << '\n';
-  else if (format == "tsv")
+  else if (tsv)
     std::cout << q::as_tsv(comparison);
   else
     std::cout << q::as_text(comparison, job.verbose);
@@ -101,7 +100,8 @@ int main(int argc, char** argv) {
   options.push_back({"--exact", "", &exact, "exit 1 unless the outputs are equal"});
   options.push_back({"--no-local", "", &without_local, "leave out each node on its own: faster"});
   options.push_back({"--suggest", "N", &suggest, "print a recipe patch that keeps the N worst nodes float"});
-  options.push_back({"--format", "NAME", &format, "how the result is printed", "text|tsv|json"});
+  options.push_back({"--tsv", "", &tsv, "print a line per tensor, tab separated"});
+  options.push_back({"--json", "", &json, "print JSON"});
   return q::tool_main({.name = "q-compare",
                        .summary = "compare two models over samples, or two files of tensors",
                        .operands = "REFERENCE OTHER [--data FILE]",

@@ -36,7 +36,7 @@ say 'Prove that the two agree: exit status 1 if not.'
 run 'q-compare glyphs.h5 glyphs.int8.h5 --data test.h5 --recipe glyphs.yaml --min-top1-agreement 0.98 --min-sqnr 15'
 
 # ---- the table ----
-q-compare glyphs.h5 glyphs.int8.h5 --data test.h5 --recipe glyphs.yaml --no-local --format json > compared.json
+q-compare glyphs.h5 glyphs.int8.h5 --data test.h5 --recipe glyphs.yaml --no-local --json > compared.json
 ms_per_sample() { q-run "$1" --data test.h5 --recipe glyphs.yaml --batch 1 --threads 1 --repeat 200 | awk '{ print $1 }'; }
 awk -v float_bytes="$(stat -c %s glyphs.h5)" -v int8_bytes="$(stat -c %s glyphs.int8.h5)" \
     -v float_ms="$(ms_per_sample glyphs.h5)" -v int8_ms="$(ms_per_sample glyphs.int8.h5)" '

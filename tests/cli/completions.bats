@@ -45,9 +45,9 @@ flags() { q-compare --describe | cut -f 1 | tr , '\n' | LC_ALL=C sort; }
 }
 
 @test "bash offers the choices of an option, also after =" {
-  [ "$(bash_offers q-compare --format '')" = $'json\ntext\ntsv' ]
-  [ "$(bash_offers q-compare --format t)" = $'text\ntsv' ]
-  [ "$(bash_offers q-compare --format = js)" = json ]
+  [ "$(bash_offers q-compare --progress '')" = $'always\nauto\nnever' ]
+  [ "$(bash_offers q-compare --progress a)" = $'always\nauto' ]
+  [ "$(bash_offers q-compare --progress = ne)" = never ]
 }
 
 @test "bash offers files for operands and for options that take one" {
@@ -75,7 +75,7 @@ flags() { q-compare --describe | cut -f 1 | tr , '\n' | LC_ALL=C sort; }
 
 @test "fish offers choices, recipes and files" {
   needs fish
-  [ "$(fish_offers 'q-compare --format ')" = $'json\ntext\ntsv' ]
+  [ "$(fish_offers 'q-compare --progress ')" = $'always\nauto\nnever' ]
   [[ $(fish_offers 'q-compare --recipe ') == *int8.yaml*mine.yaml*model.h5* ]]
   [ "$(fish_offers 'q-compare --data ')" = model.h5 ]
 }
@@ -89,7 +89,7 @@ flags() { q-compare --describe | cut -f 1 | tr , '\n' | LC_ALL=C sort; }
 @test "zsh offers choices, recipes and files" {
   needs zsh
   run -0 zsh_offers
-  [[ $output == *"*--format=["*"]:NAME:(text tsv json)"* ]]
+  [[ $output == *"*--progress=["*"]:WHEN:(auto always never)"* ]]
   [[ $output == *"*--recipe=["*"]:recipe:_q_recipes"* ]]
   [[ $output == *"*--data=["*"]:file:_files"* ]]
 }

@@ -157,7 +157,7 @@ setup() {
 }
 
 @test "what is printed is the same for all threads, batches and kernels" {
-  q-compare "$stages/fused.h5" "$reference/int8.h5" "${test_data[@]}" --format json > "$out/reference.json"
-  q-compare "$stages/fused.h5" "$reference/int8.h5" "${test_data[@]}" --format json -j 1 --isa generic > "$out/other.json"
+  q-compare "$stages/fused.h5" "$reference/int8.h5" "${test_data[@]}" --json > "$out/reference.json"
+  q-compare "$stages/fused.h5" "$reference/int8.h5" "${test_data[@]}" --json -j 1 --isa generic > "$out/other.json"
   same_bytes "$out/reference.json" "$out/other.json"
 }

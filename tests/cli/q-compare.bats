@@ -59,12 +59,12 @@ setup() {
   # reference 3 4, other 3 2: 10 log10((9 + 16) / 4) = 7.9588 dB, mean error 1, cosine (9 + 8) / (5 sqrt(13))
   edit_model "$out/a.h5" <<< 'dataset /t f32 2 3 4'
   edit_model "$out/b.h5" <<< 'dataset /t f32 2 3 2'
-  run -0 q-compare --format tsv "$out/a.h5" "$out/b.h5"
+  run -0 q-compare --tsv "$out/a.h5" "$out/b.h5"
   [ "${lines[1]}" = $'t\t\t\tyes\t7.9588\t\t0.94299033\t2\t1' ]
 }
 
 @test "a node on its own is no worse than the run up to it" {
-  run -0 q-compare --format tsv fused.h5 int8.h5 "${test_data[@]}"
+  run -0 q-compare --tsv fused.h5 int8.h5 "${test_data[@]}"
   # the first node's two figures are the same but for the input, which is rounded in both
   [ "$(sed -n 2p <<< "$output" | cut -f 5)" = "$(sed -n 2p <<< "$output" | cut -f 6)" ]
   # further down errors have added up
@@ -72,22 +72,22 @@ setup() {
 }
 
 @test "--no-local leaves each node on its own out" {
-  run -0 q-compare --no-local --format tsv fused.h5 int8.h5 "${test_data[@]}"
+  run -0 q-compare --no-local --tsv fused.h5 int8.h5 "${test_data[@]}"
   [ "$(cut -f 6 <<< "$output" | sort -u | tr '\n' ' ')" = " local_sqnr_db " ]
 }
 
-@test "--format tsv has a line per tensor, in the order of the model" {
-  run -0 q-compare --format tsv "${tiny[@]}"
+@test "--tsv has a line per tensor, in the order of the model" {
+  run -0 q-compare --tsv "${tiny[@]}"
   [ "${lines[0]}" = $'tensor\tnode\top\toutput\tsqnr_db\tlocal_sqnr_db\tcosine\tmax_error\tmean_error' ]
   [[ ${lines[1]} == $'h\tfc\tlinear\tno\t'* ]]
   [[ ${lines[2]} == $'y\tact\trelu\tyes\t'* ]]
   [ "${#lines[@]}" = 3 ]
 }
 
-@test "--format json is JSON, also where a figure is infinite" {
-  q-compare --format json fused.h5 int8.h5 "${test_data[@]}" > "$out/int8.json"
+@test "--json is JSON, also where a figure is infinite" {
+  q-compare --json fused.h5 int8.h5 "${test_data[@]}" > "$out/int8.json"
   is_json < "$out/int8.json"
-  q-compare --format json fused.h5 fused.h5 "${test_data[@]}" > "$out/same.json"
+  q-compare --json fused.h5 fused.h5 "${test_data[@]}" > "$out/same.json"
   is_json < "$out/same.json"
   [ "$(json_value top1_agreement < "$out/same.json")" = 1.0 ]
   [ "$(json_value sqnr_db < "$out/same.json")" = '"inf"' ]
@@ -154,7 +154,7 @@ setup() {
   q-compare --suggest 2 fused.h5 int8.h5 "${test_data[@]}" > "$BATS_TEST_TMPDIR/patch.yaml"
   [ "$(grep -c 'quantize: false' "$BATS_TEST_TMPDIR/patch.yaml")" = 2 ]
   # the same two as the report names
-  worst=$(q-compare --format tsv fused.h5 int8.h5 "${test_data[@]}" | sed 1d | sort -t "$(printf '\t')" -k 6,6g | head -n 2 | cut -f 2)
+  worst=$(q-compare --tsv fused.h5 int8.h5 "${test_data[@]}" | sed 1d | sort -t "$(printf '\t')" -k 6,6g | head -n 2 | cut -f 2)
   while read -r node; do grep -qF "{name: '$node', quantize: false}" "$BATS_TEST_TMPDIR/patch.yaml"; done <<< "$worst"
 }
 
@@ -164,8 +164,8 @@ setup() {
     --recipe "$BATS_TEST_TMPDIR/patch.yaml" -o "$out/observed.h5"
   q-calibrate -q "$out/observed.h5" | q-convert --strict -o "$out/patched.h5" 2> "$out/report"
   grep -q ' 2 float nodes' "$out/report"
-  before=$(q-compare --no-local --format tsv fused.h5 int8.h5 "${test_data[@]}" | awk -F '\t' '$1 == "logits" { print $5 }')
-  after=$(q-compare --no-local --format tsv fused.h5 "$out/patched.h5" "${test_data[@]}" | awk -F '\t' '$1 == "logits" { print $5 }')
+  before=$(q-compare --no-local --tsv fused.h5 int8.h5 "${test_data[@]}" | awk -F '\t' '$1 == "logits" { print $5 }')
+  after=$(q-compare --no-local --tsv fused.h5 "$out/patched.h5" "${test_data[@]}" | awk -F '\t' '$1 == "logits" { print $5 }')
   echo "before $before dB, after $after dB"
   awk -v before="$before" -v after="$after" 'BEGIN { exit !(after > before) }'
 }

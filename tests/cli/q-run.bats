@@ -65,7 +65,7 @@ gives() {
   q-run tiny.h5 --data data.h5 -o "$out/float.h5"
   q-run int8.h5 --data data.h5 -o "$out/int8.h5"
   # half a step of y (2.75 / 255), of h (4.625 / 255), of x and w summed over four products of about one: within 0.04
-  run -0 bash -c "q-compare --format tsv '$out/float.h5' '$out/int8.h5' | tail -n 1 | cut -f 8"
+  run -0 bash -c "q-compare --tsv '$out/float.h5' '$out/int8.h5' | tail -n 1 | cut -f 8"
   awk -v error="$output" 'BEGIN { exit !(error < 0.04) }'
 }
 
