@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "exec/layout.h"
+#include "ops/shared/evaluate.h"
 #include "ops/shared/unary.h"
 
 namespace q {
@@ -211,15 +212,6 @@ class Compiler {
     to_channels_last(tensor.data.get(), out.data.get(), tensor.type.shape,
                      static_cast<size_t>(bits_of(tensor.type.dtype) / 8));
     out.type.shape = stored_shape(tensor.type.shape);
-    return out;
-  }
-
-  static Shape unsqueezed(const Shape& shape, int rank) {
-    if (shape.rank >= rank) return shape;
-    Shape out;
-    out.rank = rank;
-    for (int axis = 0; axis < rank; ++axis)
-      out[axis] = axis < rank - shape.rank ? 1 : shape[axis - (rank - shape.rank)];
     return out;
   }
 

@@ -7,18 +7,14 @@
 
 namespace q {
 
-namespace {
-
-// numpy's alignment, which elementwise operators expect to have been done
 Shape unsqueezed(const Shape& shape, int rank) {
+  if (shape.rank >= rank) return shape;
   Shape out;
   out.rank = rank;
   for (int axis = 0; axis < rank; ++axis)
     out[axis] = axis < rank - shape.rank ? 1 : shape[axis - (rank - shape.rank)];
   return out;
 }
-
-}  // namespace
 
 bool can_evaluate(const OpDef& op, int rank) {
   return (op.f32 != nullptr || op.unary != nullptr) &&

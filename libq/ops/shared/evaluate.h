@@ -8,6 +8,9 @@
 
 namespace q {
 
+// The shape with leading extents of 1 up to that rank, as numpy aligns operands and elementwise operators
+// expect them.
+Shape unsqueezed(const Shape& shape, int rank);
 // True when the operator can be computed here: it has a float form and does not need another order of storage
 // than row-major.
 Q_API bool can_evaluate(const OpDef& op, int rank);
