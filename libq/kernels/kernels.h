@@ -14,7 +14,7 @@ namespace q {
 struct U8Output {
   const int32_t* bias;
   const float* multiplier;
-  int32_t zero_point, lo, hi;  // 0 <= lo <= hi <= 255
+  int32_t zero_point, lo, hi;  // 0 <= lo <= hi <= 255, 0 <= zero_point <= 255
 };
 
 // y = min(max(sum, lo), hi) where sum starts from bias[c]; a NaN stays one.
@@ -23,8 +23,9 @@ struct F32Output {
   float lo, hi;
 };
 
-// rows x columns outputs of  C[r][c] = sum over taps t and i < k of A[t][r][i] * B[t][i][c].
-// a: [taps][mr] pointers to k elements; there are mr of them also when rows < mr.
+// rows x columns outputs of  C[r][c] = sum over taps t and i < k of A[t][r][i] * B[t][i][c], columns <= nr.
+// Rows come in tiles of mr: a is [ceil(rows / mr)][taps][mr] pointers to k elements, of which those of a
+// last tile that is not full are not used.
 // Up to 3 bytes behind each u8 row are read (and multiplied by zero).
 struct GemmU8I8 {
   size_t rows, columns, taps, k;
@@ -45,20 +46,30 @@ struct GemmF32 {
   size_t c_stride;
 };
 
-// One pixel of a depthwise convolution: y[c] = sum over t of rows[t][c] * weights[t][c].
+// The arrays that a depthwise convolution adds to its sums may be read up to a multiple of so many channels.
+constexpr size_t kChannelBlock = 64;
+
+// A line of pixels of a depthwise convolution. Under each position along the line, padding included, lie
+// the rows of its outer taps (the height of the window, and what else is not its width):
+//   y[x][c] = sum over outer taps o and inner taps i of
+//             rows[x * stride + i * dilation][o][c] * weights[o][i][c]
 struct DepthwiseU8I8 {
-  size_t channels, taps;
-  const uint8_t* const* rows;
-  const int8_t* weights;
+  size_t channels, pixels;  // at least 1 pixel
+  size_t outer_taps, inner_taps;
+  size_t stride, dilation;
+  const uint8_t* const* rows;  // [(pixels - 1) * stride + (inner_taps - 1) * dilation + 1][outer_taps]
+  const int8_t* weights;       // [outer_taps][inner_taps][channels]
   U8Output out;
-  uint8_t* c;
+  uint8_t* c;  // [pixels][channels]
 };
 
 struct DepthwiseF32 {
-  size_t channels, taps;
+  size_t channels, pixels;
+  size_t outer_taps, inner_taps;
+  size_t stride, dilation;
   const float* const* rows;
   const float* weights;
-  F32Output out;  // one fused multiply-add per tap, in order
+  F32Output out;  // one fused multiply-add per tap, in the order of the weights
   float* c;
 };
 

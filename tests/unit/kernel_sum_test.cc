@@ -17,7 +17,7 @@ struct Product {
   size_t rows, columns, taps, k;
 };
 
-// A whole product out of a row's tiles. a: [rows][taps][k + 3] (the 3 are read but not used), b:
+// A whole product out of a row's panels. a: [rows][taps][k + 3] (the 3 are read but not used), b:
 // [taps][k][columns].
 Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
                          const std::vector<int8_t>& b, const q::U8Output& out) {
@@ -38,23 +38,22 @@ Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::ve
     std::vector<float> multiplier(nr);
     std::copy_n(out.bias + column, columns, bias.begin());
     std::copy_n(out.multiplier + column, columns, multiplier.begin());
+    std::vector<const uint8_t*> pointers;
     for (size_t row = 0; row < p.rows; row += mr) {
-      std::vector<const uint8_t*> pointers;
       for (size_t t = 0; t < p.taps; ++t) {
-        for (size_t r = 0; r < mr; ++r) {
-          pointers.push_back(a.data() + (std::min(row + r, p.rows - 1) * p.taps + t) * (p.k + 3));
-        }
+        for (size_t r = row; r < row + mr; ++r)
+          pointers.push_back(r < p.rows ? a.data() + (r * p.taps + t) * (p.k + 3) : nullptr);
       }
-      kernels.gemm_u8i8({.rows = std::min(mr, p.rows - row),
-                         .columns = columns,
-                         .taps = p.taps,
-                         .k = p.k,
-                         .a = pointers.data(),
-                         .b = packed.data(),
-                         .out = {bias.data(), multiplier.data(), out.zero_point, out.lo, out.hi},
-                         .c = c.data() + row * stride + column,
-                         .c_stride = stride});
     }
+    kernels.gemm_u8i8({.rows = p.rows,
+                       .columns = columns,
+                       .taps = p.taps,
+                       .k = p.k,
+                       .a = pointers.data(),
+                       .b = packed.data(),
+                       .out = {bias.data(), multiplier.data(), out.zero_point, out.lo, out.hi},
+                       .c = c.data() + column,
+                       .c_stride = stride});
   }
   return c;
 }
@@ -71,32 +70,31 @@ Output<float> multiply(const Kernels& kernels, const Product& p, const std::vect
       std::copy_n(b.begin() + i * p.columns + column, columns, packed.begin() + i * nr);
     }
     std::copy_n(out.bias + column, columns, bias.begin());
+    std::vector<const float*> pointers;
     for (size_t row = 0; row < p.rows; row += mr) {
-      std::vector<const float*> pointers;
       for (size_t t = 0; t < p.taps; ++t) {
-        for (size_t r = 0; r < mr; ++r) {
-          pointers.push_back(a.data() + (std::min(row + r, p.rows - 1) * p.taps + t) * p.k);
-        }
+        for (size_t r = row; r < row + mr; ++r)
+          pointers.push_back(r < p.rows ? a.data() + (r * p.taps + t) * p.k : nullptr);
       }
-      kernels.gemm_f32({.rows = std::min(mr, p.rows - row),
-                        .columns = columns,
-                        .taps = p.taps,
-                        .k = p.k,
-                        .a = pointers.data(),
-                        .b = packed.data(),
-                        .out = {bias.data(), out.lo, out.hi},
-                        .c = c.data() + row * stride + column,
-                        .c_stride = stride});
     }
+    kernels.gemm_f32({.rows = p.rows,
+                      .columns = columns,
+                      .taps = p.taps,
+                      .k = p.k,
+                      .a = pointers.data(),
+                      .b = packed.data(),
+                      .out = {bias.data(), out.lo, out.hi},
+                      .c = c.data() + column,
+                      .c_stride = stride});
   }
   return c;
 }
 
-// Every height of a tile with a full width; every width around vectors with an odd height; depths around
-// groups of 4.
+// Every height up to two tiles with a full width; every width around vectors with an odd height; depths
+// around groups of 4.
 std::vector<Product> products(size_t mr, size_t nr) {
   std::vector<Product> all;
-  for (size_t rows = 1; rows <= mr + 1; ++rows) all.push_back({rows, nr, 2, 9});
+  for (size_t rows = 1; rows <= 2 * mr + 1; ++rows) all.push_back({rows, nr, 2, 9});
   for (const size_t columns : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49})
     all.push_back({3, columns, 1, 5});
   for (const size_t columns : {nr - 1, nr, nr + 1, 2 * nr + 3}) all.push_back({mr + 1, columns, 3, 6});
@@ -196,103 +194,221 @@ TEST_P(SummingKernel, GemmF32EqualsGeneric) {
 
 // ---- depthwise ----
 
-// Rows of a window: `taps` pointers at unaligned places of x.
+// Channels that the arrays of a depthwise convolution have room for.
+size_t padded(size_t channels) {
+  return (channels + q::kChannelBlock - 1) / q::kChannelBlock * q::kChannelBlock;
+}
+
+// A line of pixels under a window.
+struct Line {
+  size_t channels, pixels, outer_taps, inner_taps, stride, dilation;
+
+  size_t positions() const { return (pixels - 1) * stride + (inner_taps - 1) * dilation + 1; }
+  size_t taps() const { return outer_taps * inner_taps; }
+};
+std::ostream& operator<<(std::ostream& out, const Line& line) {
+  return out << line.channels << " channels, " << line.pixels << " pixels, window " << line.outer_taps << "x"
+             << line.inner_taps << ", stride " << line.stride << ", dilation " << line.dilation;
+}
+
+// Rows at unaligned places of x.
 template <typename T>
-std::vector<const T*> window(const std::vector<T>& x, size_t taps, size_t channels) {
+std::vector<const T*> rows_in(const std::vector<T>& x, size_t count, size_t channels) {
   std::vector<const T*> rows;
-  for (size_t t = 0; t < taps; ++t) rows.push_back(x.data() + t * (channels + 1));
+  for (size_t t = 0; t < count; ++t) rows.push_back(x.data() + t * (channels + 1));
   return rows;
 }
 
-constexpr size_t kTaps[] = {1, 2, 3, 4, 5, 8, 9, 25};
+// All that a call points to but its output.
+template <typename T, typename Weight, typename Bias>
+struct LineOperands {
+  std::vector<T> x;
+  std::vector<const T*> rows;
+  std::vector<Weight> weights;
+  std::vector<Bias> bias;
+  std::vector<float> multiplier;
+};
 
-TEST(GenericKernel, DepthwiseKeepsChannelsApart) {
-  const uint8_t row0[] = {1, 2}, row1[] = {3, 4};
-  const uint8_t* rows[] = {row0, row1};
+q::DepthwiseU8I8 call_of(const Line& l, const LineOperands<uint8_t, int8_t, int32_t>& o, const q::ToU8& to,
+                         uint8_t* c) {
+  return {.channels = l.channels,
+          .pixels = l.pixels,
+          .outer_taps = l.outer_taps,
+          .inner_taps = l.inner_taps,
+          .stride = l.stride,
+          .dilation = l.dilation,
+          .rows = o.rows.data(),
+          .weights = o.weights.data(),
+          .out = {o.bias.data(), o.multiplier.data(), to.zero_point, to.lo, to.hi},
+          .c = c};
+}
+q::DepthwiseF32 call_of(const Line& l, const LineOperands<float, float, float>& o, float lo, float hi,
+                        float* c) {
+  return {.channels = l.channels,
+          .pixels = l.pixels,
+          .outer_taps = l.outer_taps,
+          .inner_taps = l.inner_taps,
+          .stride = l.stride,
+          .dilation = l.dilation,
+          .rows = o.rows.data(),
+          .weights = o.weights.data(),
+          .out = {o.bias.data(), lo, hi},
+          .c = c};
+}
+
+// Common windows and odd ones, lines of one pixel and of more than are computed at a time.
+std::vector<Line> lines() {
+  std::vector<Line> all;
+  for (const size_t channels : kLengths) {
+    for (const size_t pixels : {1, 2, 9}) {
+      all.push_back({channels, pixels, 3, 3, 1, 1});
+      all.push_back({channels, pixels, 3, 3, 2, 1});
+    }
+    all.push_back({channels, 7, 5, 5, 1, 1});
+    all.push_back({channels, 4, 1, 3, 1, 1});
+  }
+  for (const size_t channels : {1, 63, 64, 129}) {
+    for (const size_t outer : {1, 2, 3, 4, 5, 8, 9}) {
+      for (const size_t inner : {1, 2, 3, 4, 5, 7}) {
+        all.push_back({channels, 5, outer, inner, 1, 1});
+        all.push_back({channels, 3, outer, inner, 3, 2});
+      }
+    }
+  }
+  return all;
+}
+
+TEST(GenericKernel, DepthwiseKeepsChannelsApartAndMovesTheWindow) {
+  // two outer taps under two positions, one inner tap
+  const uint8_t rows0[] = {1, 2}, rows1[] = {3, 4}, rows2[] = {5, 6};
+  const uint8_t* rows[] = {rows0, rows1, rows1, rows2};
   const int8_t weights[] = {10, -1, 20, -2};
-  const int32_t bias[] = {1, 2};
-  const float multiplier[] = {1, 2};
-  uint8_t c[2];
-  generic().depthwise_u8i8({2, 2, rows, weights, {bias, multiplier, 50, 0, 255}, c});
+  std::vector<int32_t> bias(64);
+  std::vector<float> multiplier(64);
+  bias[0] = 1, bias[1] = 2, multiplier[0] = 1, multiplier[1] = 2;
+  uint8_t c[4];
+  generic().depthwise_u8i8(
+      {2, 2, 2, 1, 1, 1, rows, weights, {bias.data(), multiplier.data(), 50, 0, 255}, c});
   EXPECT_EQ(c[0], 50 + 1 * 10 + 3 * 20 + 1);
   EXPECT_EQ(c[1], 50 + 2 * (2 * -1 + 4 * -2 + 2));
+  EXPECT_EQ(c[2], 50 + 3 * 10 + 5 * 20 + 1);
+  EXPECT_EQ(c[3], 50 + 2 * (4 * -1 + 6 * -2 + 2));
+}
+
+TEST(GenericKernel, DepthwiseTakesStrideAndDilationAlongTheLine) {
+  const uint8_t x[] = {1, 2, 3, 4, 5, 6};
+  const uint8_t* rows[] = {x, x + 1, x + 2, x + 3, x + 4, x + 5};
+  const int8_t weights[] = {1, 10};
+  const std::vector<int32_t> bias(64);
+  const std::vector<float> multiplier(64, 1);
+  uint8_t c[2];
+  generic().depthwise_u8i8({1, 2, 1, 2, 3, 2, rows, weights, {bias.data(), multiplier.data(), 0, 0, 255}, c});
+  EXPECT_EQ(c[0], 1 + 10 * 3);
+  EXPECT_EQ(c[1], 4 + 10 * 6);
 }
 
 TEST(GenericKernel, FloatDepthwiseFusesEachStep) {
   const float row0[] = {1 + 0x1p-12f};
   const float* rows[] = {row0};
-  const float weights[] = {1 + 0x1p-12f}, bias[] = {-(1 + 0x1p-11f)};
+  const float weights[] = {1 + 0x1p-12f};
+  const std::vector<float> bias(64, -(1 + 0x1p-11f));
   float c[1];
-  generic().depthwise_f32({1, 1, rows, weights, {bias, -kInf, kInf}, c});
+  generic().depthwise_f32({1, 1, 1, 1, 1, 1, rows, weights, {bias.data(), -kInf, kInf}, c});
   EXPECT_EQ(c[0], 0x1p-24f);
 }
 
+TEST(GenericKernel, FloatDepthwiseAddsTheTapsInTheOrderOfTheWeights) {
+  // 2^24 + 1 is lost when 1 comes after it; outer tap 0 is (a, b), outer tap 1 is (c, d)
+  const float a[] = {0x1p24f}, b[] = {1}, c[] = {-0x1p24f}, d[] = {1};
+  const float* rows[] = {a, c, b, d};
+  const float weights[] = {1, 1, 1, 1};
+  const std::vector<float> bias(64);
+  float y[1];
+  generic().depthwise_f32({1, 1, 2, 2, 1, 1, rows, weights, {bias.data(), -kInf, kInf}, y});
+  EXPECT_EQ(y[0], 1);  // ((2^24 + 1) - 2^24) + 1
+}
+
 TEST_P(SummingKernel, DepthwiseU8I8EqualsGeneric) {
-  for (const size_t channels : kLengths) {
-    for (const size_t taps : kTaps) {
-      SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
-      const std::vector<uint8_t> x = random.u8(taps * (channels + 1));
-      const std::vector<const uint8_t*> rows = window(x, taps, channels);
-      const std::vector<int8_t> weights = random.i8(taps * channels);
-      const std::vector<int32_t> bias = random.biases(channels);
-      const std::vector<float> multiplier = random.multipliers(channels);
-      const q::ToU8 to = random.to_u8(1);
-      Output<uint8_t> expected(channels), actual(channels);
-      q::DepthwiseU8I8 call = {channels, taps, rows.data(), weights.data(), {}, expected.data()};
-      call.out = {bias.data(), multiplier.data(), to.zero_point, to.lo, to.hi};
-      generic().depthwise_u8i8(call);
-      call.c = actual.data();
-      row->depthwise_u8i8(call);
-      expect_same(expected, actual);
-    }
+  for (const Line& line : lines()) {
+    SCOPED_TRACE(testing::Message() << line);
+    LineOperands<uint8_t, int8_t, int32_t> operands;
+    const size_t rows = line.positions() * line.outer_taps;
+    operands.x = random.u8(rows * (line.channels + 1));
+    operands.rows = rows_in(operands.x, rows, line.channels);
+    operands.weights = random.i8(line.taps() * line.channels);
+    operands.bias = random.biases(padded(line.channels));
+    operands.multiplier = random.multipliers(padded(line.channels));
+    const q::ToU8 to = random.to_u8(1);
+    Output<uint8_t> expected(line.pixels * line.channels), actual(line.pixels * line.channels);
+    generic().depthwise_u8i8(call_of(line, operands, to, expected.data()));
+    row->depthwise_u8i8(call_of(line, operands, to, actual.data()));
+    expect_same(expected, actual);
   }
 }
 
 TEST_P(SummingKernel, DepthwiseU8I8DoesNotSaturateInside) {
-  for (const size_t taps : kTaps) {
-    const std::vector<uint8_t> x(taps * 71 + 64, 255);
-    const std::vector<const uint8_t*> rows = window(x, taps, 70);
-    const std::vector<int8_t> weights(taps * 70, -128);
-    const std::vector<int32_t> bias(70, static_cast<int32_t>(255 * 128 * taps) + 9);
-    const std::vector<float> multiplier(70, 1);
-    Output<uint8_t> c(70);
-    row->depthwise_u8i8(
-        {70, taps, rows.data(), weights.data(), {bias.data(), multiplier.data(), 0, 0, 255}, c.data()});
-    for (size_t i = 0; i < 70; ++i) EXPECT_EQ(c.elements[i], 9) << taps << " taps, channel " << i;
+  for (const Line& line : {Line{70, 3, 3, 3, 1, 1}, Line{70, 2, 5, 5, 2, 1}, Line{70, 1, 1, 1, 1, 1}}) {
+    SCOPED_TRACE(testing::Message() << line);
+    LineOperands<uint8_t, int8_t, int32_t> operands;
+    const size_t rows = line.positions() * line.outer_taps;
+    operands.x.assign(rows * 71 + 64, 255);
+    operands.rows = rows_in(operands.x, rows, 70);
+    operands.weights.assign(line.taps() * 70, -128);
+    operands.bias.assign(128, static_cast<int32_t>(255 * 128 * line.taps()) + 9);
+    operands.multiplier.assign(128, 1);
+    Output<uint8_t> c(line.pixels * 70);
+    row->depthwise_u8i8(call_of(line, operands, {1, 0, 0, 255}, c.data()));
+    for (size_t i = 0; i < c.n; ++i) EXPECT_EQ(c.elements[i], 9) << "element " << i;
   }
 }
 
 TEST_P(SummingKernel, AMultiplierBeyondBinary32EqualsGeneric) {
-  const std::vector<uint8_t> x = {0, 1, 2, 3};
-  const uint8_t* rows[] = {x.data()};
-  const int8_t weights[] = {1, 1, -1, 0};
-  const int32_t bias[] = {0, 0, 0, 0};
-  const float multiplier[] = {kInf, kInf, kInf, kNan};
+  const Line line = {4, 1, 1, 1, 1, 1};
+  LineOperands<uint8_t, int8_t, int32_t> operands;
+  operands.x = {0, 1, 2, 3};
+  operands.rows = {operands.x.data()};
+  operands.weights = {1, 1, -1, 0};
+  operands.bias.assign(64, 0);
+  operands.multiplier.assign(64, kInf);
+  operands.multiplier[3] = kNan;
   Output<uint8_t> expected(4), actual(4);
-  generic().depthwise_u8i8({4, 1, rows, weights, {bias, multiplier, 9, 5, 250}, expected.data()});
-  row->depthwise_u8i8({4, 1, rows, weights, {bias, multiplier, 9, 5, 250}, actual.data()});
+  generic().depthwise_u8i8(call_of(line, operands, {1, 9, 5, 250}, expected.data()));
+  row->depthwise_u8i8(call_of(line, operands, {1, 9, 5, 250}, actual.data()));
   EXPECT_EQ(expected.elements[0], 5);  // 0 * inf
   EXPECT_EQ(expected.elements[1], 250);
   expect_same(expected, actual);
 }
 
+TEST_P(SummingKernel, SumsThatLeaveInt32WhenMultipliedSaturate) {
+  const Line line = {4, 1, 1, 1, 1, 1};
+  LineOperands<uint8_t, int8_t, int32_t> operands;
+  operands.x = {255, 255, 255, 255};
+  operands.rows = {operands.x.data()};
+  operands.weights = {127, -128, 127, -128};
+  operands.bias.assign(64, 0);
+  operands.multiplier.assign(64, 1e6f);
+  operands.multiplier[2] = operands.multiplier[3] = 1.f;  // leave int16 only
+  Output<uint8_t> c(4);
+  row->depthwise_u8i8(call_of(line, operands, {1, 200, 3, 252}, c.data()));
+  EXPECT_EQ(c.elements[0], 252);
+  EXPECT_EQ(c.elements[1], 3);
+  EXPECT_EQ(c.elements[2], 252);
+  EXPECT_EQ(c.elements[3], 3);
+}
+
 TEST_P(SummingKernel, DepthwiseF32EqualsGeneric) {
-  for (const size_t channels : kLengths) {
-    for (const size_t taps : kTaps) {
-      SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
-      const bool odd = random.between(0, 1);
-      const std::vector<float> x =
-          odd ? random.odd_f32(taps * (channels + 1)) : random.f32(taps * (channels + 1));
-      const std::vector<const float*> rows = window(x, taps, channels);
-      const std::vector<float> weights = random.f32(taps * channels), bias = random.f32(channels);
-      Output<float> expected(channels), actual(channels);
-      q::DepthwiseF32 call = {channels,       taps, rows.data(), weights.data(), {bias.data(), 0, 6},
-                              expected.data()};
-      generic().depthwise_f32(call);
-      call.c = actual.data();
-      row->depthwise_f32(call);
-      expect_same(expected, actual);
-    }
+  for (const Line& line : lines()) {
+    SCOPED_TRACE(testing::Message() << line);
+    LineOperands<float, float, float> operands;
+    const size_t rows = line.positions() * line.outer_taps, elements = rows * (line.channels + 1);
+    operands.x = random.between(0, 1) ? random.odd_f32(elements) : random.f32(elements);
+    operands.rows = rows_in(operands.x, rows, line.channels);
+    operands.weights = random.f32(line.taps() * line.channels);
+    operands.bias = random.f32(padded(line.channels));
+    Output<float> expected(line.pixels * line.channels), actual(line.pixels * line.channels);
+    generic().depthwise_f32(call_of(line, operands, 0, 6, expected.data()));
+    row->depthwise_f32(call_of(line, operands, 0, 6, actual.data()));
+    expect_same(expected, actual);
   }
 }
 
@@ -341,7 +457,7 @@ TEST_P(SummingKernel, PoolsOfU8EqualGeneric) {
     for (const size_t taps : {1, 2, 4, 9, 49}) {
       SCOPED_TRACE(testing::Message() << channels << " channels, " << taps << " taps");
       const std::vector<uint8_t> x = random.u8(taps * (channels + 1));
-      const std::vector<const uint8_t*> rows = window(x, taps, channels);
+      const std::vector<const uint8_t*> rows = rows_in(x, taps, channels);
       Output<uint8_t> greatest(channels), greatest_here(channels), average(channels), average_here(channels);
       generic().max_u8(rows.data(), taps, channels, greatest.data());
       row->max_u8(rows.data(), taps, channels, greatest_here.data());
@@ -362,7 +478,7 @@ TEST_P(SummingKernel, PoolsOfF32EqualGeneric) {
       const bool odd = random.between(0, 1);
       const std::vector<float> x =
           odd ? random.odd_f32(taps * (channels + 1)) : random.f32(taps * (channels + 1));
-      const std::vector<const float*> rows = window(x, taps, channels);
+      const std::vector<const float*> rows = rows_in(x, taps, channels);
       Output<float> greatest(channels), greatest_here(channels), average(channels), average_here(channels);
       generic().max_f32(rows.data(), taps, channels, greatest.data());
       row->max_f32(rows.data(), taps, channels, greatest_here.data());

@@ -1,4 +1,5 @@
-// Tiles of up to 6 rows x 4 vectors: 24 sums, 4 vectors of weights and one broadcast fill the 32 registers.
+// Panels of up to 4 vectors of columns, in tiles of 6 rows: 24 sums, 4 vectors of weights and one broadcast
+// fill the 32 registers.
 #include "kernels/avx512vnni/row.h"
 #include "kernels/avx512vnni/simd.h"
 
@@ -16,15 +17,16 @@ inline __m512i broadcast_4(const uint8_t* p) {
 }
 
 template <int R, int V>
-void tile_u8i8(const GemmU8I8& g) {
-  __m512i sum[R][4];
+[[gnu::always_inline]] inline void tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
+                                             const uint8_t* const* rows, __mmask64 lanes, uint8_t* c) {
+  __m512i sum[R][V];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
-    unroll<4>([&](auto v) __attribute__((always_inline)) { sum[r][v] = _mm512_setzero_si512(); });
+    unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = _mm512_setzero_si512(); });
   });
   const int8_t* b = g.b;
-  for (size_t t = 0; t < g.taps; ++t) {
+  for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
     const uint8_t* a[R];
-    unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = g.a[t * kRows + r]; });
+    unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = rows[r]; });
     for (size_t i = 0; i < g.k; i += 4, b += kColumns * 4) {
       __m512i weights[V];
       unroll<V>([&](auto v) __attribute__((always_inline)) { weights[v] = _mm512_loadu_si512(b + 64 * v); });
@@ -36,23 +38,23 @@ void tile_u8i8(const GemmU8I8& g) {
       });
     }
   }
-  const __mmask64 lanes = block_mask(g.columns);
   unroll<R>([&](auto r) __attribute__((always_inline)) {
-    store_requantized(sum[r], g.out, 0, lanes, g.c + r * g.c_stride);
+    store_block(in_order(requantize.packed(sum[r], 0)), lanes, c + r * g.c_stride);
   });
 }
 
 template <int R, int V>
-void tile_f32(const GemmF32& g) {
+[[gnu::always_inline]] inline void tile_f32(const GemmF32& g, const float* const* rows, __mmask64 lanes,
+                                            float* c) {
   __m512 sum[R][V];
   unroll<V>([&](auto v) __attribute__((always_inline)) {
     const __m512 bias = _mm512_loadu_ps(g.out.bias + 16 * v);
     unroll<R>([&](auto r) __attribute__((always_inline)) { sum[r][v] = bias; });
   });
   const float* b = g.b;
-  for (size_t t = 0; t < g.taps; ++t) {
+  for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
     const float* a[R];
-    unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = g.a[t * kRows + r]; });
+    unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = rows[r]; });
     for (size_t i = 0; i < g.k; ++i, b += kColumns) {
       __m512 weights[V];
       unroll<V>([&](auto v) __attribute__((always_inline)) { weights[v] = _mm512_loadu_ps(b + 16 * v); });
@@ -64,38 +66,66 @@ void tile_f32(const GemmF32& g) {
       });
     }
   }
-  const __mmask64 lanes = block_mask(g.columns);
   const __m512 lo = _mm512_set1_ps(g.out.lo), hi = _mm512_set1_ps(g.out.hi);
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     unroll<V>([&](auto v) __attribute__((always_inline)) {
-      _mm512_mask_storeu_ps(g.c + r * g.c_stride + 16 * v, vector_mask(lanes, v), clamp(sum[r][v], lo, hi));
+      _mm512_mask_storeu_ps(c + r * g.c_stride + 16 * v, vector_mask(lanes, v), clamp(sum[r][v], lo, hi));
     });
   });
 }
 
-// [rows - 1][vectors - 1]: a tile at an edge does no more than it must.
-constexpr void (*kTileU8I8[kRows][kVectors])(const GemmU8I8&) = {
-    {tile_u8i8<1, 1>, tile_u8i8<1, 2>, tile_u8i8<1, 3>, tile_u8i8<1, 4>},
-    {tile_u8i8<2, 1>, tile_u8i8<2, 2>, tile_u8i8<2, 3>, tile_u8i8<2, 4>},
-    {tile_u8i8<3, 1>, tile_u8i8<3, 2>, tile_u8i8<3, 3>, tile_u8i8<3, 4>},
-    {tile_u8i8<4, 1>, tile_u8i8<4, 2>, tile_u8i8<4, 3>, tile_u8i8<4, 4>},
-    {tile_u8i8<5, 1>, tile_u8i8<5, 2>, tile_u8i8<5, 3>, tile_u8i8<5, 4>},
-    {tile_u8i8<6, 1>, tile_u8i8<6, 2>, tile_u8i8<6, 3>, tile_u8i8<6, 4>},
-};
-constexpr void (*kTileF32[kRows][kVectors])(const GemmF32&) = {
-    {tile_f32<1, 1>, tile_f32<1, 2>, tile_f32<1, 3>, tile_f32<1, 4>},
-    {tile_f32<2, 1>, tile_f32<2, 2>, tile_f32<2, 3>, tile_f32<2, 4>},
-    {tile_f32<3, 1>, tile_f32<3, 2>, tile_f32<3, 3>, tile_f32<3, 4>},
-    {tile_f32<4, 1>, tile_f32<4, 2>, tile_f32<4, 3>, tile_f32<4, 4>},
-    {tile_f32<5, 1>, tile_f32<5, 2>, tile_f32<5, 3>, tile_f32<5, 4>},
-    {tile_f32<6, 1>, tile_f32<6, 2>, tile_f32<6, 3>, tile_f32<6, 4>},
-};
+// The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
+template <int R, int V>
+[[gnu::noinline]] void last_tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
+                                      const uint8_t* const* rows, size_t left, __mmask64 lanes, uint8_t* c) {
+  if constexpr (R > 1) {
+    if (left < R) return last_tile_u8i8<R - 1, V>(g, requantize, rows, left, lanes, c);
+  }
+  tile_u8i8<R, V>(g, requantize, rows, lanes, c);
+}
+template <int R, int V>
+[[gnu::noinline]] void last_tile_f32(const GemmF32& g, const float* const* rows, size_t left, __mmask64 lanes,
+                                     float* c) {
+  if constexpr (R > 1) {
+    if (left < R) return last_tile_f32<R - 1, V>(g, rows, left, lanes, c);
+  }
+  tile_f32<R, V>(g, rows, lanes, c);
+}
+
+template <int V>
+void panel_u8i8(const GemmU8I8& g) {
+  const Requantize requantize(g.out);
+  const __mmask64 lanes = block_mask(g.columns);
+  const uint8_t* const* rows = g.a;
+  uint8_t* c = g.c;
+  size_t left = g.rows;
+  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
+    tile_u8i8<kRows, V>(g, requantize, rows, lanes, c);
+  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, requantize, rows, left, lanes, c);
+}
+
+template <int V>
+void panel_f32(const GemmF32& g) {
+  const __mmask64 lanes = block_mask(g.columns);
+  const float* const* rows = g.a;
+  float* c = g.c;
+  size_t left = g.rows;
+  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
+    tile_f32<kRows, V>(g, rows, lanes, c);
+  if (left > 0) last_tile_f32<kRows - 1, V>(g, rows, left, lanes, c);
+}
+
+// By the number of vectors that hold the columns.
+constexpr void (*kPanelU8I8[kVectors])(const GemmU8I8&) = {panel_u8i8<1>, panel_u8i8<2>, panel_u8i8<3>,
+                                                           panel_u8i8<4>};
+constexpr void (*kPanelF32[kVectors])(const GemmF32&) = {panel_f32<1>, panel_f32<2>, panel_f32<3>,
+                                                         panel_f32<4>};
 
 void gemm_u8i8(const GemmU8I8& g) {
-  if (g.rows > 0 && g.columns > 0) kTileU8I8[g.rows - 1][(g.columns - 1) / 16](g);
+  if (g.columns > 0) kPanelU8I8[(g.columns - 1) / 16](g);
 }
 void gemm_f32(const GemmF32& g) {
-  if (g.rows > 0 && g.columns > 0) kTileF32[g.rows - 1][(g.columns - 1) / 16](g);
+  if (g.columns > 0) kPanelF32[(g.columns - 1) / 16](g);
 }
 
 }  // namespace

@@ -35,13 +35,26 @@ inline __m512 load_u8_as_f32(__mmask16 lanes, const uint8_t* p) {
   return _mm512_cvtepi32_ps(load_u8_as_i32(lanes, p));
 }
 
+// Packing 4 vectors of int32 to bytes works within 128 bits: doubleword 4 * i + v holds the bytes
+// 4 * i … 4 * i + 3 of vector v. This puts them in order.
+inline __m512i in_order(__m512i packed) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, packed);
+}
+
+// A whole store is much faster than one with a mask.
+inline void store_block(__m512i bytes, __mmask64 lanes, uint8_t* out) {
+  if (lanes == ~uint64_t{0})
+    _mm512_storeu_si512(out, bytes);
+  else
+    _mm512_mask_storeu_epi8(out, lanes, bytes);
+}
+
 // The levels of a block, 0..255 in 4 x 16 lanes, stored as bytes.
 [[gnu::always_inline]] inline void store_levels(const __m512i (&level)[4], __mmask64 lanes, uint8_t* out) {
-  const __m512i halves =
-      _mm512_packus_epi16(_mm512_packs_epi32(level[0], level[1]), _mm512_packs_epi32(level[2], level[3]));
-  // Packing works within 128 bits: doubleword 4 * i + v holds the bytes 4 * i … 4 * i + 3 of vector v.
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  _mm512_mask_storeu_epi8(out, lanes, _mm512_permutexvar_epi32(order, halves));
+  store_block(in_order(_mm512_packus_epi16(_mm512_packs_epi32(level[0], level[1]),
+                                           _mm512_packs_epi32(level[2], level[3]))),
+              lanes, out);
 }
 
 // clamp(zero_point + rint(x), lo, hi); a NaN gives lo.
@@ -59,19 +72,39 @@ struct Rounding {
   }
 };
 
-// The sums of a block of channels from `channel` on, requantized and stored.
-[[gnu::always_inline]] inline void store_requantized(const __m512i (&sum)[4], const U8Output& to,
-                                                     size_t channel, __mmask64 lanes, uint8_t* out) {
-  const Rounding rounded(to.zero_point, to.lo, to.hi);
-  __m512i level[4];
-  unroll<4>([&](auto v) __attribute__((always_inline)) {
-    const __mmask16 mask = vector_mask(lanes, v);
-    const __m512i bias = _mm512_maskz_loadu_epi32(mask, to.bias + channel + 16 * v);
-    const __m512 multiplier = _mm512_maskz_loadu_ps(mask, to.multiplier + channel + 16 * v);
-    level[v] = rounded(_mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(sum[v], bias)), multiplier));
-  });
-  store_levels(level, lanes, out);
-}
+// What becomes of sums: their bias and multiplier by channel, and limits for all.
+struct Requantize {
+  const int32_t* bias;
+  const float* multiplier;
+  __m512i zero_point, lo, hi;
+
+  explicit inline Requantize(const U8Output& to)
+      : bias(to.bias),
+        multiplier(to.multiplier),
+        zero_point(_mm512_set1_epi16(static_cast<int16_t>(to.zero_point))),
+        lo(_mm512_set1_epi8(static_cast<char>(to.lo))),
+        hi(_mm512_set1_epi8(static_cast<char>(to.hi))) {}
+
+  // rint(f32(sum + bias) * multiplier) of the 16 channels from `channel` on. What leaves int32 is only cut
+  // above, because the conversion gives the least int32 for all that it cannot express, also for a NaN.
+  inline __m512i level(__m512i sum, size_t channel) const {
+    const __m512i biased = _mm512_add_epi32(sum, _mm512_loadu_si512(bias + channel));
+    const __m512 level = _mm512_mul_ps(_mm512_cvtepi32_ps(biased), _mm512_loadu_ps(multiplier + channel));
+    return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(0x1p30f), level));
+  }
+
+  // V x 16 sums from `channel` on as bytes, in the order that packing gives. Saturating to int16 and adding
+  // the zero point leaves everything beyond 0..255 beyond it.
+  template <int V>
+  [[gnu::always_inline]] inline __m512i packed(const __m512i (&sum)[V], size_t channel) const {
+    __m512i levels[4] = {};
+    unroll<V>([&](auto v) __attribute__((always_inline)) { levels[v] = level(sum[v], channel + 16 * v); });
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(levels[0], levels[1]), zero_point);
+    const __m512i high =
+        V > 2 ? _mm512_adds_epi16(_mm512_packs_epi32(levels[2], levels[3]), zero_point) : low;
+    return _mm512_max_epu8(_mm512_min_epu8(_mm512_packus_epi16(low, high), hi), lo);
+  }
+};
 
 // min(max(x, lo), hi). These operands in this order: of a NaN, or of two zeros, the instructions give the
 // second.

@@ -1,4 +1,4 @@
-// One tile of a matrix product whose rows lie behind pointers: convolution, linear, matmul.
+// A panel of a matrix product whose rows lie behind pointers: convolution, linear, matmul.
 #include "kernels/generic/round.h"
 #include "kernels/generic/row.h"
 
@@ -6,13 +6,16 @@ namespace q::generic {
 
 static constexpr size_t kRows = 4, kColumns = 8;
 
+// Where the pointer to row r under the first tap stands; those of the other taps follow in steps of kRows.
+static size_t first_tap(size_t r, size_t taps) { return r / kRows * taps * kRows + r % kRows; }
+
 static void gemm_u8i8(const GemmU8I8& g) {
   const size_t groups = (g.k + 3) / 4;
   for (size_t r = 0; r < g.rows; ++r) {
     uint32_t sum[kColumns] = {};
     const int8_t* b = g.b;
     for (size_t t = 0; t < g.taps; ++t) {
-      const uint8_t* a = g.a[t * kRows + r];
+      const uint8_t* a = g.a[first_tap(r, g.taps) + t * kRows];
       for (size_t i = 0; i < groups * 4; i += 4, b += kColumns * 4) {
         for (size_t c = 0; c < kColumns; ++c) {
           for (size_t j = 0; j < 4; ++j) sum[c] += static_cast<uint32_t>(a[i + j] * b[c * 4 + j]);
@@ -29,7 +32,7 @@ static void gemm_f32(const GemmF32& g) {
       float sum = g.out.bias[c];
       const float* b = g.b + c;
       for (size_t t = 0; t < g.taps; ++t) {
-        const float* a = g.a[t * kRows + r];
+        const float* a = g.a[first_tap(r, g.taps) + t * kRows];
         for (size_t i = 0; i < g.k; ++i, b += kColumns) sum = fmaf(a[i], *b, sum);
       }
       g.c[r * g.c_stride + c] = clamp(sum, g.out.lo, g.out.hi);

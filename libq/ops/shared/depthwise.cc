@@ -9,40 +9,79 @@ namespace q {
 
 namespace {
 
-// Multiply-adds that make a block of rows worth handing to a thread: some microseconds.
-constexpr int64_t kBlockMacs = int64_t{1} << 17;
+// Multiply-adds that make a piece worth handing to a thread: some microseconds.
+constexpr int64_t kPieceMacs = int64_t{1} << 17;
+
+int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void set_kernel(const Kernels& kernels, Depthwise<uint8_t>& depthwise) {
   depthwise.kernel = kernels.depthwise_u8i8;
-  depthwise.out.bias = depthwise.bias.as<int32_t>();
-  depthwise.out.multiplier = depthwise.multiplier.as<float>();
+  depthwise.line.weights = depthwise.values.as<int8_t>();
+  depthwise.line.out.bias = depthwise.bias.as<int32_t>();
+  depthwise.line.out.multiplier = depthwise.multiplier.as<float>();
 }
 
 void set_kernel(const Kernels& kernels, Depthwise<float>& depthwise) {
   depthwise.kernel = kernels.depthwise_f32;
-  depthwise.out.bias = depthwise.bias.as<float>();
+  depthwise.line.weights = depthwise.values.as<float>();
+  depthwise.line.out.bias = depthwise.bias.as<float>();
+}
+
+// Where the positions of a line lie, and how pixels and taps step through them. Pixels share positions where
+// their windows overlap; where that leaves too many in between that nobody sees, each pixel has its own.
+template <typename T>
+void set_positions(Depthwise<T>& depthwise) {
+  const OffsetTable& window = depthwise.rows.window;
+  int64_t stride = window.inner_stride, dilation = window.inner_dilation;
+  int64_t count = (window.inner_pixels - 1) * stride + (window.inner_taps - 1) * dilation + 1;
+  if (count > window.inner_pixels * window.inner_taps) {
+    stride = window.inner_taps;
+    dilation = 1;
+    count = window.inner_pixels * window.inner_taps;
+  }
+  depthwise.positions.assign(static_cast<size_t>(count), -1);
+  for (int64_t x = 0; x < window.inner_pixels; ++x) {
+    for (int64_t i = 0; i < window.inner_taps; ++i)
+      depthwise.positions[static_cast<size_t>(x * stride + i * dilation)] =
+          window.inner[static_cast<size_t>(x * window.inner_taps + i)];
+  }
+  depthwise.line.stride = static_cast<size_t>(stride);
+  depthwise.line.dilation = static_cast<size_t>(dilation);
+  depthwise.line.inner_taps = static_cast<size_t>(window.inner_taps);
 }
 
 template <typename T>
-void run_block(const Depthwise<T>& depthwise, int64_t first_row, int64_t end_row, const T* a, T* c) {
+int64_t positions_of(const Depthwise<T>& depthwise, int64_t pixels) {
+  const auto& line = depthwise.line;
+  return static_cast<int64_t>((static_cast<size_t>(pixels) - 1) * line.stride +
+                              (line.inner_taps - 1) * line.dilation + 1);
+}
+
+// Pixels from `pixel` on of a line, counted over all images.
+template <typename T>
+void run_piece(const Depthwise<T>& depthwise, int64_t line, int64_t pixel, const T** rows, const T* a, T* c) {
   const OffsetTable& window = depthwise.rows.window;
+  const int64_t image_lines = window.pixels / window.inner_pixels;
+  const T* image = a + line / image_lines * depthwise.rows.image_stride;
+  const int64_t* outer = window.outer.data() + line % image_lines * window.outer_taps;
+  const int64_t pixels = std::min(depthwise.piece_pixels, window.inner_pixels - pixel);
+  const int64_t* position = depthwise.positions.data() + pixel * static_cast<int64_t>(depthwise.line.stride);
+  const int64_t outer_taps = static_cast<int64_t>(depthwise.line.outer_taps);
   const T* padding = depthwise.padding.template as<T>();
-  const T* stack[kRowsOnStack];
-  const T** taps = depthwise.scratch.of_block(first_row / depthwise.block_rows, stack);
-  typename WeightedTypes<T>::Depthwise pixel{};
-  pixel.channels = static_cast<size_t>(depthwise.channels);
-  pixel.taps = static_cast<size_t>(depthwise.taps);
-  pixel.rows = taps;
-  pixel.weights = depthwise.values.template as<typename WeightedTypes<T>::Weight>();
-  pixel.out = depthwise.out;
-  RowCursor cursor(depthwise.rows, first_row);
-  for (int64_t row = first_row; row < end_row; ++row, cursor.advance(window)) {
-    const T* image = a + cursor.image * depthwise.rows.image_stride;
-    for (int64_t tap = 0; tap < depthwise.taps; tap += window.taps)
-      fill_rows(window, cursor.outer, cursor.inner, image, padding, 1, taps + tap);
-    pixel.c = c + row * depthwise.channels;
-    depthwise.kernel(pixel);
+  const T** row = rows;
+  for (int64_t left = positions_of(depthwise, pixels); left > 0; --left, ++position) {
+    for (int64_t part = 0; part < outer_taps; part += window.outer_taps) {
+      for (int64_t o = 0; o < window.outer_taps; ++o) {
+        const int64_t offset = outer[o] + *position;
+        *row++ = offset < 0 ? padding : image + offset;
+      }
+    }
   }
+  auto call = depthwise.line;
+  call.pixels = static_cast<size_t>(pixels);
+  call.rows = rows;
+  call.c = c + (line * window.inner_pixels + pixel) * static_cast<int64_t>(call.channels);
+  depthwise.kernel(call);
 }
 
 }  // namespace
@@ -50,29 +89,48 @@ void run_block(const Depthwise<T>& depthwise, int64_t first_row, int64_t end_row
 template <typename T>
 Depthwise<T> plan_depthwise(const Weights<T>& weights, ImageRows rows, const Kernels& kernels) {
   using Weight = typename WeightedTypes<T>::Weight;
-  Depthwise<T> depthwise{.channels = weights.shape.groups, .taps = weights.shape.taps};
-  const int64_t channels = depthwise.channels, taps = depthwise.taps;
+  Depthwise<T> depthwise{.rows = std::move(rows)};
+  const OffsetTable& window = depthwise.rows.window;
+  const int64_t channels = weights.shape.groups, taps = weights.shape.taps;
   depthwise.values = make_tensor(dtype_of<Weight>, Shape{taps, channels});
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t t = 0; t < taps; ++t)
       depthwise.values.template as<Weight>()[t * channels + c] =
           weights.values[static_cast<size_t>(c * taps + t)];
   }
-  depthwise.bias = per_column(weights.bias, weights.shape, 1);
-  depthwise.multiplier = per_column(weights.multiplier, weights.shape, 1);
-  depthwise.out = weights.out;
-  set_kernel(kernels, depthwise);
+  const int64_t block = static_cast<int64_t>(kChannelBlock);
+  const WeightsShape one_group{.groups = 1, .columns = channels};
+  depthwise.bias = per_column(weights.bias, one_group, quotient_up(channels, block) * block);
+  depthwise.multiplier = per_column(weights.multiplier, one_group, quotient_up(channels, block) * block);
   depthwise.padding = constant_row(channels, weights.padding);
-  depthwise.block_rows = std::max<int64_t>(1, kBlockMacs / (channels * taps));
-  depthwise.scratch = RowScratch((rows.count + depthwise.block_rows - 1) / depthwise.block_rows, taps);
-  depthwise.rows = std::move(rows);
+  depthwise.line.out = weights.out;
+  depthwise.line.channels = static_cast<size_t>(channels);
+  depthwise.line.outer_taps = static_cast<size_t>(taps / window.inner_taps);
+  set_kernel(kernels, depthwise);
+  set_positions(depthwise);
+
+  const int64_t most_pixels = std::max<int64_t>(1, kPieceMacs / (channels * taps));
+  depthwise.line_pieces = quotient_up(window.inner_pixels, most_pixels);
+  depthwise.piece_pixels = quotient_up(window.inner_pixels, depthwise.line_pieces);
+  depthwise.line_pieces = quotient_up(window.inner_pixels, depthwise.piece_pixels);
+  depthwise.block_pieces = std::max<int64_t>(1, most_pixels / depthwise.piece_pixels);
+  const int64_t pieces = depthwise.rows.count / window.inner_pixels * depthwise.line_pieces;
+  depthwise.scratch =
+      RowScratch(quotient_up(pieces, depthwise.block_pieces),
+                 positions_of(depthwise, depthwise.piece_pixels) * (taps / window.inner_taps));
   return depthwise;
 }
 
 template <typename T>
 void run_depthwise(const Depthwise<T>& depthwise, const T* a, T* c) {
-  parallel_blocks(depthwise.rows.count, depthwise.block_rows,
-                  [&](int64_t first, int64_t end) { run_block(depthwise, first, end, a, c); });
+  const int64_t lines = depthwise.rows.count / depthwise.rows.window.inner_pixels;
+  parallel_blocks(lines * depthwise.line_pieces, depthwise.block_pieces, [&](int64_t first, int64_t end) {
+    const T* stack[kRowsOnStack];
+    const T** rows = depthwise.scratch.of_block(first / depthwise.block_pieces, stack);
+    for (int64_t piece = first; piece < end; ++piece)
+      run_piece(depthwise, piece / depthwise.line_pieces,
+                piece % depthwise.line_pieces * depthwise.piece_pixels, rows, a, c);
+  });
 }
 
 template Depthwise<uint8_t> plan_depthwise(const Weights<uint8_t>&, ImageRows, const Kernels&);

@@ -72,8 +72,7 @@ Block block_at(const Gemm<T>& gemm, int64_t index) {
           .end_panel = std::min(first_panel + gemm.block_panels, gemm.weights.panels)};
 }
 
-// Pointers to the activations of a block: [tiles][taps][mr], a last tile that is not full repeats its last
-// row.
+// Pointers to the activations of a block: [tiles][taps][mr].
 template <typename T>
 void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** pointers) {
   const OffsetTable& window = gemm.rows.window;
@@ -84,12 +83,9 @@ void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** po
   for (int64_t row = block.first_row; row < block.end_row; ++row, cursor.advance(window)) {
     const int64_t r = (row - block.first_row) % mr;
     const T** tile = pointers + (row - block.first_row - r) * taps;
-    const int64_t copies = row + 1 == block.end_row ? mr - r : 1;
-    for (int64_t copy = 0; copy < copies; ++copy) {
-      for (int64_t tap = 0; tap < taps; tap += window.taps)
-        fill_rows(window, cursor.outer, cursor.inner, a + cursor.image * gemm.rows.image_stride, padding,
-                  static_cast<size_t>(mr), tile + tap * mr + r + copy);
-    }
+    for (int64_t tap = 0; tap < taps; tap += window.taps)
+      fill_rows(window, cursor.outer, cursor.inner, a + cursor.image * gemm.rows.image_stride, padding,
+                static_cast<size_t>(mr), tile + tap * mr + r);
   }
 }
 
@@ -102,21 +98,19 @@ void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c) {
   const T** pointers = gemm.scratch.of_block(index, stack);
   find_rows(gemm, block, a, pointers);
 
-  typename WeightedTypes<T>::Gemm tile{};
-  tile.taps = static_cast<size_t>(shape.taps);
-  tile.k = static_cast<size_t>(shape.k);
-  tile.c_stride = static_cast<size_t>(shape.groups * shape.columns);
+  typename WeightedTypes<T>::Gemm call{};
+  call.rows = static_cast<size_t>(block.end_row - block.first_row);
+  call.taps = static_cast<size_t>(shape.taps);
+  call.k = static_cast<size_t>(shape.k);
+  call.a = pointers;
+  call.c_stride = static_cast<size_t>(shape.groups * shape.columns);
   for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel) {
     const int64_t slot = block.group * weights.panels + panel, column = panel * weights.nr;
-    tile.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - column));
-    tile.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
-    tile.out = from_column(weights.out, slot * weights.nr);
-    for (int64_t row = block.first_row; row < block.end_row; row += weights.mr) {
-      tile.rows = static_cast<size_t>(std::min(weights.mr, block.end_row - row));
-      tile.a = pointers + (row - block.first_row) * shape.taps;
-      tile.c = c + (row * shape.groups + block.group) * shape.columns + column;
-      weights.kernel(tile);
-    }
+    call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - column));
+    call.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
+    call.out = from_column(weights.out, slot * weights.nr);
+    call.c = c + (block.first_row * shape.groups + block.group) * shape.columns + column;
+    weights.kernel(call);
   }
 }
 

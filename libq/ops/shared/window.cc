@@ -99,6 +99,8 @@ OffsetTable offset_table(const Window& window, std::span<const int64_t> in, std:
   OffsetTable table;
   table.outer_taps = product(kernel.first(last));
   table.inner_taps = kernel[last];
+  table.inner_stride = window.strides[last];
+  table.inner_dilation = window.dilations[last];
   table.taps = product(Ints{table.outer_taps, table.inner_taps});
   const int64_t outer_pixels = product(out.first(last));
   table.inner_pixels = out[last];

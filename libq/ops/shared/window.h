@@ -36,6 +36,8 @@ Ints window_outputs(const Window& window, std::span<const int64_t> in);
 struct OffsetTable {
   int64_t pixels = 0, taps = 0;
   int64_t outer_taps = 0, inner_taps = 0, inner_pixels = 0;
+  int64_t inner_stride = 1,
+          inner_dilation = 1;  // of the last axis: steps of pixels and taps in its positions
   std::vector<int64_t> outer;  // [pixels / inner_pixels][outer_taps]
   std::vector<int64_t> inner;  // [inner_pixels][inner_taps]
 };
