@@ -58,6 +58,7 @@ constinit const OpDef op_conv2d = {
     .weight = 1,
     .bias = 2,
     .weight_axis = 0,
+    .takes_epilogue = true,
     .infer = infer,
     .f32 = compile_conv<float>,
     .quant = compile_conv<uint8_t>,

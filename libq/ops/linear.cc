@@ -38,10 +38,10 @@ Run compile(const CompileCall& call) {
   const Shape& weight = call.in[1].shape;
   const WeightsShape shape{.groups = 1, .columns = weight[0], .k = weight[1], .taps = 1};
   const int64_t rows = elements(call.in[0].shape) / shape.k;
-  const auto gemm = std::make_shared<const Gemm<T>>(
-      plan_gemm(weights_of<T>(call, shape), dense_rows(rows, shape.k), call.kernels));
-  return [gemm](const RunCall& run) {
-    run_gemm(*gemm, run.in[0].template as<T>(), run.out[0].template as<T>());
+  return [gemm = std::make_shared<const Gemm<T>>(
+              plan_gemm(weights_of<T>(call, shape), dense_rows(rows, shape.k), call.kernels)),
+          epilogue = call.epilogue](const RunCall& run) {
+    run_gemm(*gemm, run.in[0].template as<T>(), run.out[0].template as<T>(), part_done(epilogue, run));
   };
 }
 
@@ -140,6 +140,7 @@ constinit const OpDef op_linear = {
     .weight = 1,
     .bias = 2,
     .weight_axis = 0,
+    .takes_epilogue = true,
     .infer = infer,
     .f32 = compile<float>,
     .quant = compile<uint8_t>,

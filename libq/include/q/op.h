@@ -1,12 +1,14 @@
 // Operators: one file in libq/ops is one OpDef.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -59,21 +61,42 @@ enum class QRule : uint8_t {
   kFloat,     // never quantized
 };
 
-struct CompileCall {
-  const Attrs& attrs;  // complete: defaults filled in
-  std::span<const TensorType> in, out;
-  std::span<const View> constants;  // per input; data is null unless the input is constant
-  const Kernels& kernels;
-};
-
 struct RunCall {
   std::span<const View> in;
   std::span<const MutableView> out;
 };
 
-// Computes; allocates nothing, never throws, splits its work over the threads of base/parallel.h by output
-// elements only.
-using Run = std::function<void(const RunCall&)>;
+// Elements of an output in the order they are stored: `lines` times `count` of them, a line beginning
+// `stride` behind the one before it.
+struct Part {
+  int64_t first = 0, count = 0, lines = 1, stride = 0;
+};
+using RunPart = std::function<void(const RunCall&, const Part&)>;
+
+// What an operator's compile functions return. It allocates nothing and never throws.
+struct Run {
+  Run() = default;
+  template <std::invocable<const RunCall&> F>
+  Run(F f) : all(std::move(f)) {}
+
+  void operator()(const RunCall& call) const { all(call); }
+
+  // Computes the output; splits the work over the threads of base/parallel.h by output elements only.
+  std::function<void(const RunCall&)> all;
+  // Set by elementwise operators whose operands have the shape of the output: computes that part of it from
+  // the same part of the operands, one of which the output may overwrite. Threads may share the work.
+  RunPart part{};
+};
+
+struct CompileCall {
+  const Attrs& attrs;  // complete: defaults filled in
+  std::span<const TensorType> in, out;
+  std::span<const View> constants;  // per input; data is null unless the input is constant
+  const Kernels& kernels;
+  // Where OpDef::takes_epilogue says so: to be called for every part of the output once it is computed, while
+  // it is in cache. Empty: nothing.
+  RunPart epilogue = {};
+};
 
 // A node of an ONNX model in neutral form. A mapping turns it into ours in place.
 struct OnnxNode {
@@ -120,6 +143,7 @@ struct OpDef {
   int weight = kNone,
       bias = kNone;     // which inputs are weights (i8, axis below) and bias (i32) of the quantized form
   int weight_axis = 0;  // axis of the output channels in the weight
+  bool takes_epilogue = false;       // calls CompileCall::epilogue
   int parameters_from = kMaxInputs;  // inputs from here on stay float32 constants in the quantized form
   QRule qrule = QRule::kObserved;
   float fixed_lo = 0, fixed_hi = 0;

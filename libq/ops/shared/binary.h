@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "ops/shared/unary.h"
 #include "q/op.h"
 
 namespace q {
@@ -49,9 +50,15 @@ void run_row_piece(const Broadcast& plan, const T* a, const T* b, int64_t n, T* 
 // kernel(a, b, n, out) over whole tensors of T.
 template <typename T, typename Kernel>
 Run compile_broadcast(const CompileCall& call, const Kernel& kernel) {
+  static constexpr int64_t kGrain = 1 << 14;  // elements
+  if (call.in[0].shape == call.in[1].shape) {
+    return compile_parts(call, kGrain, [kernel](const RunCall& run, int64_t first, int64_t count) {
+      kernel(run.in[0].as<T>() + first, run.in[1].as<T>() + first, static_cast<size_t>(count),
+             run.out[0].as<T>() + first);
+    });
+  }
   const Broadcast plan = broadcast(call.in[0].shape, call.in[1].shape, call.out[0].shape);
   return [plan, kernel](const RunCall& run) {
-    constexpr int64_t kGrain = 1 << 14;  // elements
     const T *a = run.in[0].as<T>(), *b = run.in[1].as<T>();
     T* out = run.out[0].as<T>();
     const int64_t piece = std::clamp<int64_t>(plan.row.extent, 1, kGrain);

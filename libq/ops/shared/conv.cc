@@ -1,9 +1,11 @@
 #include "ops/shared/conv.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "base/parallel.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
 #include "ops/shared/depthwise.h"
@@ -40,16 +42,100 @@ WeightsShape weights_shape(const Shape& weight, int64_t group) {
   return {.groups = group, .columns = weight[0] / group, .k = weight[1], .taps = taps};
 }
 
-ImageRows image_rows(const CompileCall& call) {
-  const Shape &in = call.in[0].shape, &out = call.out[0].shape;
-  const int64_t channels = in[1];
+// The output pixels of a window over images [in..., channels].
+ImageRows rows_under(const Window& window, std::span<const int64_t> in, const CompileCall& call) {
+  const Shape& input = call.in[0].shape;
   ImageRows rows;
-  rows.window =
-      offset_table(window_of(call.attrs, kernel_of(call.in[1].shape)), spatial(in), spatial(out), channels);
-  rows.count = in[0] * rows.window.pixels;
-  rows.image_stride = channels;
-  for (const int64_t extent : spatial(in)) rows.image_stride *= extent;
+  rows.window = offset_table(window, in, spatial(call.out[0].shape), input[1]);
+  rows.count = input[0] * rows.window.pixels;
+  rows.image_stride = input[1];
+  for (const int64_t extent : in) rows.image_stride *= extent;
   return rows;
+}
+
+Window conv_window(const CompileCall& call) {
+  return window_of(call.attrs, kernel_of(call.in[1].shape));
+}
+
+ImageRows image_rows(const CompileCall& call) {
+  return rows_under(conv_window(call), spatial(call.in[0].shape), call);
+}
+
+// ---- few channels: the taps along a line lie side by side and become one, of as many channels ----
+
+// Images whose lines are copied with their padding at both ends; without padding they stay where they are.
+template <typename T>
+struct PaddedLines {
+  int64_t lines = 0, line = 0;          // of all images; elements of one without padding
+  int64_t before = 0, padded_line = 0;  // elements
+  Tensor padded{};                      // [lines][padded_line]
+};
+
+bool merges_taps(const CompileCall& call, const WeightsShape& shape) {
+  constexpr int64_t kFewChannels = 16;
+  const Window window = conv_window(call);
+  const int64_t extent = call.in[0].shape[call.in[0].shape.rank - 1];
+  return shape.groups == 1 && shape.k <= kFewChannels && window.kernel.back() > 1 &&
+         window.dilations.back() == 1 && window.begins.back() + window.ends.back() <= extent;
+}
+
+// From [columns][k][outer taps][inner taps] to [columns][inner taps * k][outer taps].
+template <typename T>
+void merge_taps(Weights<T>& weights, int64_t inner_taps) {
+  const int64_t k = weights.shape.k, outer_taps = weights.shape.taps / inner_taps;
+  auto merged = weights.values;
+  size_t at = 0;
+  for (int64_t column = 0; column < weights.shape.columns; ++column) {
+    for (int64_t i = 0; i < k; ++i) {
+      for (int64_t outer = 0; outer < outer_taps; ++outer) {
+        for (int64_t inner = 0; inner < inner_taps; ++inner)
+          merged[static_cast<size_t>(((column * inner_taps + inner) * k + i) * outer_taps + outer)] =
+              weights.values[at++];
+      }
+    }
+  }
+  weights.values = std::move(merged);
+  weights.shape.k = k * inner_taps;
+  weights.shape.taps = outer_taps;
+}
+
+template <typename T>
+PaddedLines<T> padded_lines(const CompileCall& call, T padding) {
+  const Window window = conv_window(call);
+  const Shape& in = call.in[0].shape;
+  const int64_t channels = in[1], extent = in[in.rank - 1];
+  PaddedLines<T> out{.lines = elements(in) / (channels * extent),
+                     .line = extent * channels,
+                     .before = window.begins.back() * channels,
+                     .padded_line = (window.begins.back() + extent + window.ends.back()) * channels};
+  if (out.padded_line != out.line) {
+    out.padded = make_tensor(dtype_of<T>, Shape{out.lines, out.padded_line});
+    std::fill_n(out.padded.template as<T>(), out.lines * out.padded_line, padding);
+  }
+  return out;
+}
+
+template <typename T>
+ImageRows rows_of(const CompileCall& call, const PaddedLines<T>& lines) {
+  Window window = conv_window(call);
+  window.kernel.back() = 1;
+  window.begins.back() = window.ends.back() = 0;
+  Ints in(spatial(call.in[0].shape).begin(), spatial(call.in[0].shape).end());
+  in.back() = lines.padded_line / call.in[0].shape[1];
+  return rows_under(window, in, call);
+}
+
+// Copies the images of a run; returns where they now are.
+template <typename T>
+const T* pad_lines(PaddedLines<T>& lines, const T* images) {
+  if (lines.padded.data == nullptr) return images;
+  constexpr int64_t kGrain = 1 << 15;  // elements
+  T* padded = lines.padded.template as<T>();
+  parallel_blocks(lines.lines, std::max<int64_t>(1, kGrain / lines.line), [&](int64_t first, int64_t end) {
+    for (int64_t line = first; line < end; ++line)
+      std::copy_n(images + line * lines.line, lines.line, padded + line * lines.padded_line + lines.before);
+  });
+  return padded;
 }
 
 }  // namespace
@@ -74,17 +160,28 @@ int64_t conv_macs(const Attrs& attrs, std::span<const TensorType> in, const Shap
 template <typename T>
 Run compile_conv(const CompileCall& call) {
   const WeightsShape shape = weights_shape(call.in[1].shape, attr_int(call.attrs, "group"));
-  const Weights<T> weights = weights_of<T>(call, shape);
+  Weights<T> weights = weights_of<T>(call, shape);
   if (shape.groups > 1 && shape.columns == 1 && shape.k == 1) {
-    const auto depthwise =
-        std::make_shared<const Depthwise<T>>(plan_depthwise(weights, image_rows(call), call.kernels));
-    return [depthwise](const RunCall& run) {
-      run_depthwise(*depthwise, run.in[0].template as<T>(), run.out[0].template as<T>());
+    return [depthwise =
+                std::make_shared<const Depthwise<T>>(plan_depthwise(weights, image_rows(call), call.kernels)),
+            epilogue = call.epilogue](const RunCall& run) {
+      run_depthwise(*depthwise, run.in[0].template as<T>(), run.out[0].template as<T>(),
+                    part_done(epilogue, run));
     };
   }
-  const auto gemm = std::make_shared<const Gemm<T>>(plan_gemm(weights, image_rows(call), call.kernels));
-  return [gemm](const RunCall& run) {
-    run_gemm(*gemm, run.in[0].template as<T>(), run.out[0].template as<T>());
+  if (merges_taps(call, shape)) {
+    merge_taps(weights, call.in[1].shape[call.in[1].shape.rank - 1]);
+    auto lines = std::make_shared<PaddedLines<T>>(padded_lines<T>(call, weights.padding));
+    return [lines,
+            gemm = std::make_shared<const Gemm<T>>(plan_gemm(weights, rows_of(call, *lines), call.kernels)),
+            epilogue = call.epilogue](const RunCall& run) {
+      run_gemm(*gemm, pad_lines(*lines, run.in[0].template as<T>()), run.out[0].template as<T>(),
+               part_done(epilogue, run));
+    };
+  }
+  return [gemm = std::make_shared<const Gemm<T>>(plan_gemm(weights, image_rows(call), call.kernels)),
+          epilogue = call.epilogue](const RunCall& run) {
+    run_gemm(*gemm, run.in[0].template as<T>(), run.out[0].template as<T>(), part_done(epilogue, run));
   };
 }
 

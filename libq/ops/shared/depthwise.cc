@@ -59,7 +59,7 @@ int64_t positions_of(const Depthwise<T>& depthwise, int64_t pixels) {
 
 // Pixels from `pixel` on of a line, counted over all images.
 template <typename T>
-void run_piece(const Depthwise<T>& depthwise, int64_t line, int64_t pixel, const T** rows, const T* a, T* c) {
+Part run_piece(const Depthwise<T>& depthwise, int64_t line, int64_t pixel, const T** rows, const T* a, T* c) {
   const OffsetTable& window = depthwise.rows.window;
   const int64_t image_lines = window.pixels / window.inner_pixels;
   const T* image = a + line / image_lines * depthwise.rows.image_stride;
@@ -80,8 +80,11 @@ void run_piece(const Depthwise<T>& depthwise, int64_t line, int64_t pixel, const
   auto call = depthwise.line;
   call.pixels = static_cast<size_t>(pixels);
   call.rows = rows;
-  call.c = c + (line * window.inner_pixels + pixel) * static_cast<int64_t>(call.channels);
+  const int64_t channels = static_cast<int64_t>(call.channels);
+  const Part part{.first = (line * window.inner_pixels + pixel) * channels, .count = pixels * channels};
+  call.c = c + part.first;
   depthwise.kernel(call);
+  return part;
 }
 
 }  // namespace
@@ -122,20 +125,22 @@ Depthwise<T> plan_depthwise(const Weights<T>& weights, ImageRows rows, const Ker
 }
 
 template <typename T>
-void run_depthwise(const Depthwise<T>& depthwise, const T* a, T* c) {
+void run_depthwise(const Depthwise<T>& depthwise, const T* a, T* c, const PartDone& done) {
   const int64_t lines = depthwise.rows.count / depthwise.rows.window.inner_pixels;
   parallel_blocks(lines * depthwise.line_pieces, depthwise.block_pieces, [&](int64_t first, int64_t end) {
     const T* stack[kRowsOnStack];
     const T** rows = depthwise.scratch.of_block(first / depthwise.block_pieces, stack);
-    for (int64_t piece = first; piece < end; ++piece)
-      run_piece(depthwise, piece / depthwise.line_pieces,
-                piece % depthwise.line_pieces * depthwise.piece_pixels, rows, a, c);
+    for (int64_t piece = first; piece < end; ++piece) {
+      const Part part = run_piece(depthwise, piece / depthwise.line_pieces,
+                                  piece % depthwise.line_pieces * depthwise.piece_pixels, rows, a, c);
+      if (done) done(part);
+    }
   });
 }
 
 template Depthwise<uint8_t> plan_depthwise(const Weights<uint8_t>&, ImageRows, const Kernels&);
 template Depthwise<float> plan_depthwise(const Weights<float>&, ImageRows, const Kernels&);
-template void run_depthwise(const Depthwise<uint8_t>&, const uint8_t*, uint8_t*);
-template void run_depthwise(const Depthwise<float>&, const float*, float*);
+template void run_depthwise(const Depthwise<uint8_t>&, const uint8_t*, uint8_t*, const PartDone&);
+template void run_depthwise(const Depthwise<float>&, const float*, float*, const PartDone&);
 
 }  // namespace q

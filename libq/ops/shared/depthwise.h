@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "ops/shared/gemm.h"
 #include "ops/shared/weights.h"
 #include "ops/shared/window.h"
 #include "q/tensor.h"
@@ -31,8 +32,8 @@ struct Depthwise {
 template <typename T>
 Depthwise<T> plan_depthwise(const Weights<T>& weights, ImageRows rows, const Kernels& kernels);
 
-// c: [rows.count][channels], dense.
+// c: [rows.count][channels], dense. done: as for run_gemm.
 template <typename T>
-void run_depthwise(const Depthwise<T>& depthwise, const T* a, T* c);
+void run_depthwise(const Depthwise<T>& depthwise, const T* a, T* c, const PartDone& done);
 
 }  // namespace q

@@ -79,6 +79,10 @@ void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** po
   const int64_t mr = gemm.weights.mr, taps = gemm.weights.shape.taps;
   const T* padding = gemm.padding.template as<T>();
   a += block.group * gemm.weights.shape.k;
+  if (gemm.row_step != 0) {
+    for (int64_t row = block.first_row; row < block.end_row; ++row) *pointers++ = a + row * gemm.row_step;
+    return;
+  }
   RowCursor cursor(gemm.rows, block.first_row);
   for (int64_t row = block.first_row; row < block.end_row; ++row, cursor.advance(window)) {
     const int64_t r = (row - block.first_row) % mr;
@@ -89,8 +93,20 @@ void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** po
   }
 }
 
+// The elements of C that a block computes.
 template <typename T>
-void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c) {
+Part part_of(const Gemm<T>& gemm, const Block& block) {
+  const WeightsShape& shape = gemm.weights.shape;
+  const int64_t stride = shape.groups * shape.columns, column = block.first_panel * gemm.weights.nr;
+  const int64_t rows = block.end_row - block.first_row;
+  const int64_t columns = std::min(block.end_panel * gemm.weights.nr, shape.columns) - column;
+  const int64_t first = block.first_row * stride + block.group * shape.columns + column;
+  if (columns == stride) return {.first = first, .count = rows * columns};
+  return {.first = first, .count = columns, .lines = rows, .stride = stride};
+}
+
+template <typename T>
+void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c, const PartDone& done) {
   const PackedWeights<T>& weights = gemm.weights;
   const WeightsShape& shape = weights.shape;
   const Block block = block_at(gemm, index);
@@ -98,20 +114,34 @@ void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c) {
   const T** pointers = gemm.scratch.of_block(index, stack);
   find_rows(gemm, block, a, pointers);
 
+  const Part part = part_of(gemm, block);
   typename WeightedTypes<T>::Gemm call{};
   call.rows = static_cast<size_t>(block.end_row - block.first_row);
   call.taps = static_cast<size_t>(shape.taps);
   call.k = static_cast<size_t>(shape.k);
   call.a = pointers;
+  call.c = c + part.first;
   call.c_stride = static_cast<size_t>(shape.groups * shape.columns);
-  for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel) {
-    const int64_t slot = block.group * weights.panels + panel, column = panel * weights.nr;
-    call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - column));
+  for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel, call.c += weights.nr) {
+    const int64_t slot = block.group * weights.panels + panel;
+    call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - panel * weights.nr));
     call.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
     call.out = from_column(weights.out, slot * weights.nr);
-    call.c = c + (block.first_row * shape.groups + block.group) * shape.columns + column;
     weights.kernel(call);
   }
+  if (done) done(part);
+}
+
+// Elements from one row to the next when the rows are a plain matrix of one tap; 0 when they are not.
+int64_t step_of(const ImageRows& rows) {
+  const OffsetTable& window = rows.window;
+  if (window.taps != 1) return 0;
+  const int64_t step = window.inner_pixels > 1 ? window.inner[1] - window.inner[0] : rows.image_stride;
+  for (int64_t i = 0; i < window.inner_pixels; ++i)
+    if (window.inner[static_cast<size_t>(i)] != i * step) return 0;
+  for (int64_t o = 0; o * window.inner_pixels < window.pixels; ++o)
+    if (window.outer[static_cast<size_t>(o)] != o * window.inner_pixels * step) return 0;
+  return rows.count == window.pixels || rows.image_stride == window.pixels * step ? step : 0;
 }
 
 }  // namespace
@@ -153,6 +183,7 @@ Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kern
   Gemm<T> gemm{.weights = pack_weights(weights, kernels), .rows = std::move(rows)};
   const WeightsShape& shape = gemm.weights.shape;
   const int64_t mr = gemm.weights.mr, panels = gemm.weights.panels;
+  gemm.row_step = shape.taps == 1 ? step_of(gemm.rows) : 0;
   gemm.padding = constant_row(shape.k, weights.padding);
 
   const int64_t rows_on_stack = static_cast<int64_t>(kRowsOnStack) / shape.taps / mr * mr;
@@ -173,16 +204,16 @@ Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kern
 }
 
 template <typename T>
-void run_gemm(const Gemm<T>& gemm, const T* a, T* c) {
+void run_gemm(const Gemm<T>& gemm, const T* a, T* c, const PartDone& done) {
   parallel_for(gemm.weights.shape.groups * gemm.row_blocks * gemm.panel_blocks,
-               [&](int64_t block) { run_block(gemm, block, a, c); });
+               [&](int64_t block) { run_block(gemm, block, a, c, done); });
 }
 
 template PackedWeights<uint8_t> pack_weights(const Weights<uint8_t>&, const Kernels&);
 template PackedWeights<float> pack_weights(const Weights<float>&, const Kernels&);
 template Gemm<uint8_t> plan_gemm(const Weights<uint8_t>&, ImageRows, const Kernels&);
 template Gemm<float> plan_gemm(const Weights<float>&, ImageRows, const Kernels&);
-template void run_gemm(const Gemm<uint8_t>&, const uint8_t*, uint8_t*);
-template void run_gemm(const Gemm<float>&, const float*, float*);
+template void run_gemm(const Gemm<uint8_t>&, const uint8_t*, uint8_t*, const PartDone&);
+template void run_gemm(const Gemm<float>&, const float*, float*, const PartDone&);
 
 }  // namespace q

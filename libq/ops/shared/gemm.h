@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "kernels/kernels.h"
 #include "ops/shared/weights.h"
 #include "ops/shared/window.h"
+#include "q/op.h"
 #include "q/tensor.h"
 
 namespace q {
@@ -29,11 +31,20 @@ struct PackedWeights {
 template <typename T>
 PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels);
 
+// Told of a part of an output; empty: nobody listens.
+using PartDone = std::function<void(const Part&)>;
+// Calls the epilogue with the operands of a run; both must outlive it. Small enough to need no allocation.
+inline PartDone part_done(const RunPart& epilogue, const RunCall& run) {
+  if (!epilogue) return {};
+  return [&epilogue, &run](const Part& part) { epilogue(run, part); };
+}
+
 // A product ready to run, cut into blocks of work that do not depend on the number of threads.
 template <typename T>
 struct Gemm {
   PackedWeights<T> weights;
   ImageRows rows{};
+  int64_t row_step = 0;                      // elements from one row to the next; 0 when they lie otherwise
   Tensor padding{};                          // the row outside of an image
   int64_t block_rows = 0, block_panels = 0;  // of a block
   int64_t row_blocks = 0, panel_blocks = 0;
@@ -45,8 +56,9 @@ struct Gemm {
 template <typename T>
 Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kernels);
 
-// c: [rows.count][groups * columns], dense.
+// c: [rows.count][groups * columns], dense. done: called by the threads that work, with every part of c once
+// it is computed.
 template <typename T>
-void run_gemm(const Gemm<T>& gemm, const T* a, T* c);
+void run_gemm(const Gemm<T>& gemm, const T* a, T* c, const PartDone& done);
 
 }  // namespace q

@@ -1,7 +1,7 @@
 #include "ops/shared/u8.h"
 
-#include "base/parallel.h"
 #include "base/text.h"
+#include "ops/shared/unary.h"
 
 namespace q {
 
@@ -34,13 +34,11 @@ bool same_integers(const TensorType& in, const TensorType& out) {
 }
 
 Run compile_lookup(const CompileCall& call, const Table& table) {
-  return [count = elements(call.out[0].shape), lookup = call.kernels.lut_u8, table](const RunCall& run) {
-    const auto* x = run.in[0].as<uint8_t>();
-    auto* y = run.out[0].as<uint8_t>();
-    parallel_blocks(count, kGrain, [&](int64_t first, int64_t end) {
-      lookup(x + first, static_cast<size_t>(end - first), table.data(), y + first);
-    });
-  };
+  return compile_parts(
+      call, kGrain, [lookup = call.kernels.lut_u8, table](const RunCall& run, int64_t first, int64_t count) {
+        lookup(run.in[0].as<uint8_t>() + first, static_cast<size_t>(count), table.data(),
+               run.out[0].as<uint8_t>() + first);
+      });
 }
 
 }  // namespace q

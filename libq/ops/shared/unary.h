@@ -10,6 +10,20 @@
 
 namespace q {
 
+// A Run that is made of parts: body(call, first, count) computes so many elements from `first` on. `grain`
+// elements make a block of work.
+template <typename Body>
+Run compile_parts(const CompileCall& call, int64_t grain, const Body& body) {
+  Run run = [count = elements(call.out[0].shape), grain, body](const RunCall& operands) {
+    parallel_blocks(count, grain, [&](int64_t first, int64_t end) { body(operands, first, end - first); });
+  };
+  run.part = [body](const RunCall& operands, const Part& part) {
+    for (int64_t line = 0; line < part.lines; ++line)
+      body(operands, part.first + line * part.stride, part.count);
+  };
+  return run;
+}
+
 // The shape of the first input.
 std::vector<Shape> infer_same(const Attrs& attrs, std::span<const TensorType> in);
 
@@ -17,13 +31,11 @@ std::vector<Shape> infer_same(const Attrs& attrs, std::span<const TensorType> in
 template <typename F>
 Run compile_elementwise(const CompileCall& call, const F& f) {
   constexpr int64_t kGrain = 1 << 12;  // elements: microseconds even for an exponential
-  return [count = elements(call.out[0].shape), f](const RunCall& run) {
-    const float* x = run.in[0].as<float>();
-    float* y = run.out[0].as<float>();
-    parallel_blocks(count, kGrain, [&](int64_t first, int64_t end) {
-      for (int64_t i = first; i < end; ++i) y[i] = f(x[i]);
-    });
-  };
+  return compile_parts(call, kGrain, [f](const RunCall& run, int64_t first, int64_t count) {
+    const float* x = run.in[0].as<float>() + first;
+    float* y = run.out[0].as<float>() + first;
+    for (int64_t i = 0; i < count; ++i) y[i] = f(x[i]);
+  });
 }
 
 // min(max(x, lo), hi) on float32; a NaN stays one.
