@@ -1,7 +1,9 @@
 #include "exec/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <set>
 
 #include "base/text.h"
 #include "exec/layout.h"
@@ -16,6 +18,8 @@ enum class Order : uint8_t { kRowMajor, kChannelsLast };
 
 // i8 activations live as u8 inside: 128 is added to data and zero points alike.
 constexpr int32_t kSignShift = 128;
+
+constexpr size_t kMostJoinedInputs = 4;
 
 QParams as_u8(QParams qparams) {
   for (int32_t& zero_point : qparams.zero_points) zero_point += kSignShift;
@@ -43,13 +47,16 @@ class Compiler {
     for (const Value& value : graph_.values) types_.push_back(inside_type(value.type));
     for (ValueId id : graph_.inputs) add_intake(id);
     deliver(graph_.inputs);
+    find_readers();
     for (const Node& node : graph_.nodes) {
+      if (joined_.contains(&node)) continue;
+      const Node* last = &node;
       try {
-        add_node(node);
+        last = add_node(node);
       } catch (const Error& error) {
         throw Error(error.kind(), text("/graph/", node.name, " (", node.op, "): ", error.what()));
       }
-      deliver(node.outputs);
+      deliver(last->outputs);
     }
     out_.arena_bytes = plan_arena(out_.buffers);
     return std::move(out_);
@@ -169,6 +176,11 @@ class Compiler {
     return order;
   }
 
+  // What an operator's order is for an operand of this type.
+  static Order own_order(const TensorType& operand, Order order) {
+    return has_channels(operand.shape.rank) ? order : Order::kRowMajor;
+  }
+
   Order order_of(const Node& node, const OpDef& op, int rank) {
     switch (op.layout) {
       case Layout::kPlain:
@@ -233,7 +245,96 @@ class Compiler {
     return attrs;
   }
 
-  void add_node(const Node& node) {
+  // ---- elementwise operators computed on what a weighted one has just made ----
+
+  void find_readers() {
+    readers_.resize(graph_.values.size());
+    for (const Node& node : graph_.nodes)
+      for (ValueId id : node.inputs) readers_[static_cast<size_t>(id)].push_back(&node);
+  }
+
+  bool is_delivered(ValueId id) const {
+    const auto in = [&](const std::vector<ValueId>& list) {
+      return std::find(list.begin(), list.end(), id) != list.end();
+    };
+    return in(graph_.outputs) || in(options_.keep);
+  }
+
+  // The only reader of a value nobody else wants to see, if it has one output of the same type of elements
+  // and all its operands have the shape of the value and lie in this order. Null when there is none.
+  const Node* joinable_reader(ValueId id, Order order) {
+    const std::vector<const Node*>& readers = readers_[static_cast<size_t>(id)];
+    if (readers.size() != 1 || is_delivered(id)) return nullptr;
+    const Node& reader = *readers[0];
+    const TensorType& made = type(id);
+    if (find_op(reader.op)->layout != Layout::kAny || reader.outputs.size() != 1 ||
+        reader.inputs.size() > kMostJoinedInputs)
+      return nullptr;
+    const auto fits = [&](ValueId other) {
+      return type(other).dtype == made.dtype && type(other).shape == made.shape;
+    };
+    if (!fits(reader.outputs[0])) return nullptr;
+    for (ValueId input : reader.inputs) {
+      if (input == id) continue;
+      if (value(input).constant || !fits(input)) return nullptr;
+      const bool either = !has_channels(made.shape.rank) || same_bytes(made.shape);
+      const Order other = order == Order::kRowMajor ? Order::kChannelsLast : Order::kRowMajor;
+      if (!lies(input, order) && !(either && lies(input, other))) return nullptr;
+    }
+    return &reader;
+  }
+
+  // Adds readers of what `node` makes, one after the other, to its step: their other operands to the step's
+  // own, and to the epilogue what computes them. Returns the node whose output the step then has.
+  const Node* join_readers(const Node& node, Order order, PlanStep& step, RunPart& epilogue,
+                           std::string& ops) {
+    const Node* last = &node;
+    while (const Node* reader = joinable_reader(last->outputs[0], order)) {
+      const OpDef& op = *find_op(reader->op);
+      const int rank = type(reader->outputs[0]).shape.rank;
+      std::vector<TensorType> in, out;
+      const auto seen_type = [&](ValueId id) {
+        TensorType seen = type(id);
+        seen.shape = seen_shape(op, seen.shape, order, rank);
+        return seen;
+      };
+      for (ValueId id : reader->inputs) in.push_back(seen_type(id));
+      out.push_back(seen_type(reader->outputs[0]));
+      const Attrs attrs = seen_attrs(op, *reader, order, rank);
+      const std::vector<View> constants(in.size());
+      std::string kernel;
+      RunPart part = choose_form(op, {attrs, in, out, constants, kernels_}, &kernel).part;
+      if (!part) break;
+
+      std::vector<int> sources;  // operand of the step; kNone: what the step makes
+      for (size_t i = 0; i < in.size(); ++i) {
+        const ValueId id = reader->inputs[i];
+        if (id == last->outputs[0]) {
+          sources.push_back(kNone);
+          continue;
+        }
+        sources.push_back(static_cast<int>(step.in.size()));
+        step.in.push_back({buffer_of(id, order), {in[i].dtype, in[i].shape, nullptr, keep(in[i].qparams)}});
+      }
+      epilogue = [first = std::move(epilogue), part = std::move(part), sources](const RunCall& run,
+                                                                                const Part& elements) {
+        if (first) first(run, elements);
+        std::array<View, kMostJoinedInputs> operands;
+        for (size_t i = 0; i < sources.size(); ++i)
+          operands[i] = sources[i] == kNone
+                            ? View{run.out[0].dtype, run.out[0].shape, run.out[0].data, run.out[0].qparams}
+                            : run.in[static_cast<size_t>(sources[i])];
+        part({std::span(operands).first(sources.size()), run.out}, elements);
+      };
+      ops += text("+", reader->op);
+      joined_.insert(reader);
+      last = reader;
+    }
+    return last;
+  }
+
+  // Adds the step of a node and of the readers that join it. Returns the last of them.
+  const Node* add_node(const Node& node) {
     const OpDef& op = *find_op(node.op);
     int rank = 0;
     for (ValueId id : node.inputs) rank = std::max(rank, type(id).shape.rank);
@@ -255,34 +356,41 @@ class Compiler {
         step.in.push_back(
             {kNone, is_weight ? View{constant.dtype, constant.shape, nullptr, nullptr} : constant});
       } else {
-        const Order own = has_channels(seen.shape.rank) ? order : Order::kRowMajor;
-        const int buffer = buffer_of(id, own);
+        const int buffer = buffer_of(id, own_order(seen, order));
         seen.shape = seen_shape(op, seen.shape, order, rank);
         step.in.push_back({buffer, {seen.dtype, seen.shape, nullptr, keep(seen.qparams)}});
       }
       in.push_back(seen);
       constants.push_back(constant);
     }
+    for (ValueId id : node.outputs) {
+      TensorType seen = type(id);
+      if (own_order(seen, order) == order) seen.shape = seen_shape(op, seen.shape, order, seen.shape.rank);
+      out.push_back(seen);
+    }
+    RunPart epilogue;
+    std::string ops = node.op;
+    const Node* last = &node;
+    if (op.takes_epilogue) last = join_readers(node, own_order(out[0], order), step, epilogue, ops);
+
     // a conversion added for a later operand must not overtake the life of an earlier one
     for (const Operand& operand : step.in)
       if (operand.buffer != kNone) touch(operand.buffer);
-    for (ValueId id : node.outputs) {
-      TensorType seen = type(id);
-      const Order own = has_channels(seen.shape.rank) ? order : Order::kRowMajor;
-      const int buffer = new_buffer(seen, step_count());
-      places_[static_cast<size_t>(id)].buffer[static_cast<int>(own)] = buffer;
-      if (own == order) seen.shape = seen_shape(op, seen.shape, order, seen.shape.rank);
-      step.out.push_back({buffer, {seen.dtype, seen.shape, nullptr, keep(seen.qparams)}});
-      out.push_back(seen);
+    for (size_t i = 0; i < last->outputs.size(); ++i) {
+      const ValueId id = last->outputs[i];
+      const int buffer = new_buffer(type(id), step_count());
+      places_[static_cast<size_t>(id)].buffer[static_cast<int>(own_order(type(id), order))] = buffer;
+      step.out.push_back({buffer, {type(id).dtype, out[i].shape, nullptr, keep(type(id).qparams)}});
     }
 
     const Attrs attrs = seen_attrs(op, node, order, rank);
     std::string kernel;
-    step.run = choose_form(op, {attrs, in, out, constants, kernels_}, &kernel);
+    step.run = choose_form(op, {attrs, in, out, constants, kernels_, std::move(epilogue)}, &kernel);
     packing_.clear();
     const int64_t macs = op.macs != nullptr ? op.macs(attrs, in, type(node.outputs[0]).shape) : 0;
     out_.steps.push_back(std::move(step));
-    out_.info.push_back({node.name, node.op, kernel, macs, 0});
+    out_.info.push_back({node.name, ops, kernel, macs, 0});
+    return last;
   }
 
   static Run choose_form(const OpDef& op, const CompileCall& call, std::string* kernel) {
@@ -314,10 +422,7 @@ class Compiler {
 
   void deliver(const std::vector<ValueId>& made) {
     for (ValueId id : made) {
-      const auto wanted = [&](const std::vector<ValueId>& list) {
-        return std::find(list.begin(), list.end(), id) != list.end();
-      };
-      if (!wanted(graph_.outputs) && !wanted(options_.keep)) continue;
+      if (!is_delivered(id)) continue;
       const Order order = lies(id, Order::kRowMajor) ? Order::kRowMajor : Order::kChannelsLast;
       const int buffer = places_[static_cast<size_t>(id)].buffer[static_cast<int>(order)];
       const TensorType& outside = value(id).type;
@@ -339,6 +444,8 @@ class Compiler {
   std::vector<TensorType> types_;  // as stored inside
   std::vector<Places> places_;
   std::vector<Tensor> packing_;
+  std::vector<std::vector<const Node*>> readers_;  // of every value, once for each time they read it
+  std::set<const Node*> joined_;                   // readers that are part of an earlier step
   Compiled out_;
 };
 

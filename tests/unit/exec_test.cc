@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <random>
@@ -210,6 +211,92 @@ TEST_F(Exec, DeliversKeptValuesWholeAndInRowMajorOrder) {
     if (name == "x") continue;
     EXPECT_EQ(run(cut, x).at(name), data) << name;
   }
+}
+
+// ---- elementwise operators joined to the weighted one before them ----
+
+std::vector<std::string> step_ops(const Graph& graph, ExecOptions options) {
+  Executable executable(graph, options);
+  std::vector<std::string> ops;
+  for (const Executable::Step& step : executable.steps()) ops.push_back(step.op);
+  return ops;
+}
+
+bool has(const std::vector<std::string>& ops, const std::string& op) {
+  return std::find(ops.begin(), ops.end(), op) != ops.end();
+}
+
+ExecOptions keeping(const Graph& graph, const std::string& name) {
+  return {.keep = {find_value(graph, name)}};
+}
+
+// Kept values are not joined: the bits of both ways must be the same.
+void expect_joined_like_apart(const Graph& graph, const Tensor& x, const std::string& joined,
+                              const std::string& kept) {
+  EXPECT_TRUE(has(step_ops(graph, {}), joined)) << joined;
+  EXPECT_FALSE(has(step_ops(graph, keeping(graph, kept)), joined)) << joined;
+  for (const std::string& isa : available_isas()) {
+    ExecOptions apart = keeping(graph, kept);
+    apart.isa = isa;
+    EXPECT_EQ(run(graph, x, {.isa = isa})["y"], run(graph, x, apart)["y"]) << joined << " on " << isa;
+  }
+}
+
+TEST_F(Exec, JoinsAResidualAddToItsConvolutionAndChangesNoBit) {
+  expect_joined_like_apart(net, x, "conv2d+add", "depth");
+  expect_joined_like_apart(quantized(net, x, kU8Recipe), x, "conv2d+add", "depth");
+  expect_joined_like_apart(quantized(net, x, kI8Recipe), x, "conv2d+add", "depth");
+}
+
+// Several panels and blocks of rows, a table and then the sum with an earlier value; a product joined too.
+TEST_F(Exec, JoinsOneReaderAfterTheOther) {
+  GraphBuilder b;
+  const ValueId in = b.input("x", {kFree, 3, 8, 6});
+  const ValueId first =
+      b.node("conv2d", {in, b.constant("w1", {150, 3, 1, 1}, random_values(450, random))}, "first");
+  const ValueId second = b.node(
+      "conv2d", {first, b.constant("w2", {150, 150, 3, 3}, random_values(202500, random, -0.1f, 0.1f))},
+      "second", {{"pads", Ints{1, 1, 1, 1}}});
+  const ValueId table = b.node("tanh", {second}, "table");
+  const ValueId sum = b.node("add", {first, table}, "sum");
+  const ValueId flat = b.node("flatten", {sum}, "flat");
+  const ValueId head = b.node(
+      "linear", {flat, b.constant("w3", {9, 7200}, random_values(64800, random, -0.1f, 0.1f))}, "head");
+  b.output(b.node("relu", {head}, "y"));
+  const Graph deep = b.graph();
+  for (const Graph& graph : {deep, quantized(deep, x, kU8Recipe)}) {
+    expect_joined_like_apart(graph, x, "conv2d+tanh+add", "table");
+    expect_joined_like_apart(graph, x, "linear+relu", "head");
+    set_threads(1);
+    const auto one = run(graph, x);
+    set_threads(3);
+    EXPECT_EQ(run(graph, x), one);
+    set_threads(0);
+  }
+}
+
+TEST_F(Exec, LeavesApartWhatIsReadTwiceOrSpreadOrComputedLater) {
+  GraphBuilder b;
+  const ValueId in = b.input("x", {kFree, 3, 8, 6});
+  const auto conv = [&](ValueId from, const std::string& name) {
+    return b.node("conv2d", {from, b.constant(name + ".w", {3, 3, 1, 1}, random_values(9, random))}, name);
+  };
+  const ValueId a = conv(in, "a");
+  const ValueId gated = b.node("mul", {a, b.node("sigmoid", {a}, "gate")}, "gated");
+  const ValueId c = conv(gated, "c");
+  const ValueId spread = b.node("add", {c, b.constant("shift", {3, 1, 1}, {1, 2, 3})}, "spread");
+  const ValueId d = conv(spread, "d");
+  const ValueId twice = b.node("add", {d, d}, "twice");
+  const ValueId early = conv(twice, "early"), late = conv(spread, "late");
+  b.output(b.node("add", {early, late}, "y"));  // only the later of the two can take it
+  const Graph graph = b.graph();
+  const std::vector<std::string> ops = step_ops(graph, {});
+  EXPECT_EQ(std::count(ops.begin(), ops.end(), "conv2d"), 4);
+  EXPECT_EQ(std::count(ops.begin(), ops.end(), "conv2d+add"), 1);
+  ExecOptions all;
+  for (size_t i = 0; i < graph.values.size(); ++i)
+    if (!graph.values[i].constant) all.keep.push_back(static_cast<ValueId>(i));
+  EXPECT_EQ(run(graph, x)["y"], run(graph, x, all)["y"]);
 }
 
 TEST_F(Exec, ComputesSignedActivationsAsItDoesUnsignedOnes) {
