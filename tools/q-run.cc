@@ -1,8 +1,10 @@
 // q-run: executes a model over samples and writes its outputs.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <map>
 
 #include "base/text.h"
 #include "samples.h"
@@ -44,7 +46,22 @@ void measure(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs) {
               1e3 * times.back() / static_cast<double>(samples));
 }
 
-void print_profile(const q::Executable& executable, int64_t batches) {
+// What all threads together reach at most with the kernels of a step, in multiply-adds per second.
+class Limits {
+ public:
+  explicit Limits(const std::string& isa) : isa_(isa) {}
+  double of(const std::string& kernel) {
+    const auto [found, is_new] = rates_.try_emplace(kernel);
+    if (is_new) found->second = q::peak_rate(isa_, kernel) * q::threads();
+    return found->second;
+  }
+
+ private:
+  std::string isa_;
+  std::map<std::string, double> rates_;
+};
+
+void print_profile(const q::Executable& executable, const std::string& isa, int64_t batches) {
   std::vector<const q::Executable::Step*> steps;
   double total = 0;
   for (const q::Executable::Step& step : executable.steps()) {
@@ -53,14 +70,20 @@ void print_profile(const q::Executable& executable, int64_t batches) {
   }
   std::stable_sort(steps.begin(), steps.end(),
                    [](const auto* a, const auto* b) { return a->seconds > b->seconds; });
-  std::printf("%10s %6s %9s  %-8s %-16s %s\n", "ms", "share", "GMAC/s", "kernel", "op", "node");
+  Limits limits(isa);
+  const std::string row = q::text("/", q::row_name(isa));
+  std::printf("%10s %6s %9s %6s  %-18s %-16s %s\n", "ms", "share", "GMAC/s", "limit", "kernel", "op", "node");
   for (const q::Executable::Step* step : steps) {
-    const double ms = 1e3 * step->seconds / static_cast<double>(batches);
-    const std::string rate =
-        step->macs == 0 ? "-"
-                        : q::text(static_cast<int64_t>(static_cast<double>(step->macs) / ms / 1e6 + 0.5));
-    std::printf("%10.4f %5.1f%% %9s  %-8s %-16s %s\n", ms, 100 * step->seconds / total, rate.c_str(),
-                step->kernel.c_str(), step->op.c_str(), step->node.c_str());
+    const double seconds = step->seconds / static_cast<double>(batches);
+    std::string rate = "-", limit = "-";
+    if (step->macs > 0) {
+      const double macs = static_cast<double>(step->macs) / seconds;
+      rate = q::text(std::lround(macs / 1e9));
+      limit = q::text(std::lround(100 * macs / limits.of(step->kernel)), "%");
+    }
+    std::printf("%10.4f %5.1f%% %9s %6s  %-18s %-16s %s\n", 1e3 * seconds, 100 * step->seconds / total,
+                rate.c_str(), limit.c_str(), (step->kernel + row).c_str(), step->op.c_str(),
+                step->node.c_str());
   }
 }
 
@@ -94,7 +117,7 @@ q::ExitStatus run(q::Job& job) {
     writer->close();
     out->commit();
   }
-  if (profile) print_profile(runner.executable(), batches);
+  if (profile) print_profile(runner.executable(), job.isa, batches);
   return q::kDone;
 }
 

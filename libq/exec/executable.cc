@@ -137,6 +137,8 @@ const Kernels& kernels_for(const std::string& isa) {
                    "\" is not one of this machine's: ", names));
 }
 
+std::string row_name(const std::string& isa) { return kernels_for(isa).name; }
+
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
   for (const Isa* isa : isas())

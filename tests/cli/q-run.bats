@@ -94,14 +94,20 @@ gives() {
 
 @test "--profile prints every node with its kernel" {
   run -0 --separate-stderr q-run int8.h5 --data data.h5 --profile
-  [[ ${lines[0]} =~ ^" "+"ms  share    GMAC/s  kernel   op "+"node"$ ]]
-  [ "${#lines[@]}" = 5 ]
-  run -0 bash -c "q-run int8.h5 --data data.h5 --profile | awk 'NR > 1 { print \$4, \$5, \$6 }' | sort"
-  [ "$output" = "convert dequantize y.dequantize
-convert quantize x.quantized
-int8 linear fc
-table relu act" ]
+  [[ ${lines[0]} =~ ^" "+"ms  share    GMAC/s  limit  kernel "+"op "+"node"$ ]]
+  # the relu is computed by the step of the product before it
+  run -0 bash -c "q-run int8.h5 --isa generic --data data.h5 --profile | awk 'NR > 1 { print \$5, \$6, \$7 }' | sort"
+  [ "$output" = "convert/generic dequantize y.dequantize
+convert/generic quantize x.quantized
+int8/generic linear+relu fc" ]
   nothing_left
+}
+
+@test "--profile compares the multiply-adds of a node with the most that its kernel reaches" {
+  run -0 bash -c "q-run int8.h5 --data data.h5 --profile | awk 'NR > 1 { print \$6, \$3, \$4 }' | sort"
+  [ "${lines[0]}" = "dequantize - -" ]
+  [[ ${lines[1]} =~ ^"linear+relu "[0-9]+" "[0-9]+%$ ]]
+  [ "${lines[2]}" = "quantize - -" ]
 }
 
 @test "--profile with -o writes the same tensors as without" {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "q/graph.h"
@@ -24,7 +25,8 @@ struct ExecOptions {
 class Q_API Executable {
  public:
   struct Step {
-    std::string node, op, kernel;  // kernel: "f32", "int8", "table", "convert"
+    // op: with what was joined to it, "conv2d+add"; kernel: "f32", "int8", "table", "convert"
+    std::string node, op, kernel;
     int64_t macs = 0;
     double seconds = 0;  // summed over profiled runs
   };
@@ -57,6 +59,12 @@ Q_API int threads();
 // The kernels of a row, as operators and observers take them. isa: its name; empty: $Q_ISA, else the best
 // this machine has. Throws when there is no such row or the machine cannot run it.
 Q_API const Kernels& kernels_for(const std::string& isa);
+// Multiply-adds per second that one thread reaches at most with the products of this row, measured on
+// operands in the first-level cache in some milliseconds. kernel: "f32" or "int8", as in Executable::Step.
+// Throws as kernels_for does, and for another kernel.
+Q_API double peak_rate(const std::string& isa, std::string_view kernel);
+// The name of the row that kernels_for gives.
+Q_API std::string row_name(const std::string& isa);
 // Names of the kernel rows this machine can run, slowest first.
 Q_API std::vector<std::string> available_isas();
 
