@@ -68,8 +68,49 @@ void lut_u8(const uint8_t* x, size_t n, const uint8_t* table, uint8_t* out) {
   }
 }
 
+// Q(D(a) + D(b)) where no sum is a NaN or leaves int32 as a level: the limits can wait until 64 levels are
+// bytes.
+struct NearLevels {
+  __m512 scale_a, scale_b, inverse_scale;
+  __m512i zero_a, zero_b;
+  Saturation saturate;
+
+  NearLevels(const AffineU8& a, const AffineU8& b, const ToU8& to)
+      : scale_a(_mm512_set1_ps(a.scale)),
+        scale_b(_mm512_set1_ps(b.scale)),
+        inverse_scale(_mm512_set1_ps(to.inverse_scale)),
+        zero_a(_mm512_set1_epi32(a.zero_point)),
+        zero_b(_mm512_set1_epi32(b.zero_point)),
+        saturate(to.zero_point, to.lo, to.hi) {}
+
+  static bool fits(const AffineU8& a, const AffineU8& b, const ToU8& to) {
+    const float reach = 512 * (__builtin_fabsf(a.scale) + __builtin_fabsf(b.scale));
+    return reach * __builtin_fabsf(to.inverse_scale) < 0x1p30f;  // false for a NaN, and for infinity
+  }
+
+  inline __m512i operator()(__mmask16 lanes, const uint8_t* a, const uint8_t* b) const {
+    const __m512 real_a =
+        _mm512_mul_ps(scale_a, _mm512_cvtepi32_ps(_mm512_sub_epi32(load_u8_as_i32(lanes, a), zero_a)));
+    const __m512 real_b =
+        _mm512_mul_ps(scale_b, _mm512_cvtepi32_ps(_mm512_sub_epi32(load_u8_as_i32(lanes, b), zero_b)));
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_add_ps(real_a, real_b), inverse_scale));
+  }
+};
+
 void add_u8(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, const AffineU8& qb,
             const ToU8& to, uint8_t* out) {
+  if (NearLevels::fits(qa, qb, to)) {
+    const NearLevels levels(qa, qb, to);
+    for_blocks(
+        n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
+          __m512i level[4];
+          unroll<4>([&](auto v) __attribute__((always_inline)) {
+            level[v] = levels(vector_mask(lanes, v), a + i + 16 * v, b + i + 16 * v);
+          });
+          store_block(in_order(levels.saturate(level)), lanes, out + i);
+        });
+    return;
+  }
   const ToReals real_a(qa), real_b(qb);
   const ToLevels levels(to);
   for (size_t i = 0; i < n; i += 64) {
@@ -83,7 +124,6 @@ void add_u8(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, co
   }
 }
 
-// The integer product has at most 17 bits: binary32 holds it.
 void mul_u8(const uint8_t* a, const uint8_t* b, size_t n, int32_t za, int32_t zb, const ToU8& to,
             uint8_t* out) {
   const __m512 zero_a = _mm512_set1_ps(static_cast<float>(za)),

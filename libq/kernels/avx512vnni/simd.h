@@ -28,6 +28,14 @@ inline __mmask64 block_mask(size_t left) { return left < 64 ? (uint64_t{1} << le
 // Of those the ones of vector `v`.
 inline __mmask16 vector_mask(__mmask64 block, int v) { return static_cast<__mmask16>(block >> (16 * v)); }
 
+// body(i, lanes) for blocks of 64 elements from i on; the compiler sees that all lanes of whole ones exist.
+template <typename Body>
+[[gnu::always_inline]] inline void for_blocks(size_t n, const Body& body) {
+  size_t i = 0;
+  for (; i + 64 <= n; i += 64) body(i, ~uint64_t{0});
+  if (i < n) body(i, block_mask(n - i));
+}
+
 inline __m512i load_u8_as_i32(__mmask16 lanes, const uint8_t* p) {
   return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, p));
 }
@@ -72,18 +80,30 @@ struct Rounding {
   }
 };
 
+// clamp(zero_point + level, lo, hi) of 64 int32 as bytes, in the order that packing gives. Saturating to
+// int16 and adding the zero point leaves everything beyond 0..255 beyond it.
+struct Saturation {
+  __m512i zero_point, lo, hi;
+
+  inline Saturation(int32_t z, int32_t least, int32_t most)
+      : zero_point(_mm512_set1_epi16(static_cast<int16_t>(z))),
+        lo(_mm512_set1_epi8(static_cast<char>(least))),
+        hi(_mm512_set1_epi8(static_cast<char>(most))) {}
+  [[gnu::always_inline]] inline __m512i operator()(const __m512i (&level)[4]) const {
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(level[0], level[1]), zero_point);
+    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(level[2], level[3]), zero_point);
+    return _mm512_max_epu8(_mm512_min_epu8(_mm512_packus_epi16(low, high), hi), lo);
+  }
+};
+
 // What becomes of sums: their bias and multiplier by channel, and limits for all.
 struct Requantize {
   const int32_t* bias;
   const float* multiplier;
-  __m512i zero_point, lo, hi;
+  Saturation saturate;
 
   explicit inline Requantize(const U8Output& to)
-      : bias(to.bias),
-        multiplier(to.multiplier),
-        zero_point(_mm512_set1_epi16(static_cast<int16_t>(to.zero_point))),
-        lo(_mm512_set1_epi8(static_cast<char>(to.lo))),
-        hi(_mm512_set1_epi8(static_cast<char>(to.hi))) {}
+      : bias(to.bias), multiplier(to.multiplier), saturate(to.zero_point, to.lo, to.hi) {}
 
   // rint(f32(sum + bias) * multiplier) of the 16 channels from `channel` on. What leaves int32 is only cut
   // above, because the conversion gives the least int32 for all that it cannot express, also for a NaN.
@@ -93,16 +113,12 @@ struct Requantize {
     return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(0x1p30f), level));
   }
 
-  // V x 16 sums from `channel` on as bytes, in the order that packing gives. Saturating to int16 and adding
-  // the zero point leaves everything beyond 0..255 beyond it.
+  // V x 16 sums from `channel` on as bytes, in the order that packing gives.
   template <int V>
   [[gnu::always_inline]] inline __m512i packed(const __m512i (&sum)[V], size_t channel) const {
     __m512i levels[4] = {};
     unroll<V>([&](auto v) __attribute__((always_inline)) { levels[v] = level(sum[v], channel + 16 * v); });
-    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(levels[0], levels[1]), zero_point);
-    const __m512i high =
-        V > 2 ? _mm512_adds_epi16(_mm512_packs_epi32(levels[2], levels[3]), zero_point) : low;
-    return _mm512_max_epu8(_mm512_min_epu8(_mm512_packus_epi16(low, high), hi), lo);
+    return saturate(levels);
   }
 };
 

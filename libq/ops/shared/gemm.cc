@@ -12,8 +12,10 @@ namespace {
 // A block's rows of activations and its pointers to them stay in the second-level cache while panels of
 // weights pass; where few suffice for the work of a block, it has more.
 constexpr int64_t kBlockRows = 64;
-// Multiply-adds that make a block worth handing to a thread: some microseconds.
-constexpr int64_t kBlockMacs = int64_t{1} << 20;
+// Multiply-adds that make a block worth handing to a thread: some microseconds. More where so many blocks are
+// left all the same, because lines of the output then are longer.
+constexpr int64_t kLeastBlockMacs = int64_t{1} << 20, kMostBlockMacs = int64_t{1} << 22;
+constexpr int64_t kManyBlocks = 32;
 // Weights beyond this leave the second-level cache between two blocks of rows.
 constexpr int64_t kCacheBytes = int64_t{1} << 18;
 
@@ -188,11 +190,13 @@ Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kern
 
   const int64_t rows_on_stack = static_cast<int64_t>(kRowsOnStack) / shape.taps / mr * mr;
   const int64_t row_macs = panels * gemm.weights.panel_elements;
-  const int64_t wanted_rows = std::max(kBlockRows, kBlockMacs / row_macs);
+  const int64_t block_macs =
+      std::clamp(shape.groups * gemm.rows.count * row_macs / kManyBlocks, kLeastBlockMacs, kMostBlockMacs);
+  const int64_t wanted_rows = std::max(kBlockRows, kLeastBlockMacs / row_macs);
   gemm.block_rows = even_piece(gemm.rows.count, std::clamp(rows_on_stack, mr, std::max(mr, wanted_rows)), mr);
   gemm.row_blocks = quotient_up(gemm.rows.count, gemm.block_rows);
   const int64_t panel_macs = gemm.block_rows * gemm.weights.panel_elements;
-  gemm.block_panels = even_piece(panels, std::max<int64_t>(1, kBlockMacs / panel_macs), 1);
+  gemm.block_panels = even_piece(panels, std::max<int64_t>(1, block_macs / panel_macs), 1);
   gemm.panel_blocks = quotient_up(panels, gemm.block_panels);
 
   // The larger side is read once: weights that leave the cache stay for all rows, otherwise rows stay for all
