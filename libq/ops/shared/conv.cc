@@ -53,9 +53,7 @@ ImageRows rows_under(const Window& window, std::span<const int64_t> in, const Co
   return rows;
 }
 
-Window conv_window(const CompileCall& call) {
-  return window_of(call.attrs, kernel_of(call.in[1].shape));
-}
+Window conv_window(const CompileCall& call) { return window_of(call.attrs, kernel_of(call.in[1].shape)); }
 
 ImageRows image_rows(const CompileCall& call) {
   return rows_under(conv_window(call), spatial(call.in[0].shape), call);
@@ -83,7 +81,7 @@ bool merges_taps(const CompileCall& call, const WeightsShape& shape) {
 template <typename T>
 void merge_taps(Weights<T>& weights, int64_t inner_taps) {
   const int64_t k = weights.shape.k, outer_taps = weights.shape.taps / inner_taps;
-  auto merged = weights.values;
+  std::vector<typename Weights<T>::Weight> merged(weights.values.size());
   size_t at = 0;
   for (int64_t column = 0; column < weights.shape.columns; ++column) {
     for (int64_t i = 0; i < k; ++i) {
@@ -94,7 +92,7 @@ void merge_taps(Weights<T>& weights, int64_t inner_taps) {
       }
     }
   }
-  weights.values = std::move(merged);
+  weights.set(std::move(merged));
   weights.shape.k = k * inner_taps;
   weights.shape.taps = outer_taps;
 }

@@ -1,6 +1,7 @@
 #include "ops/shared/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "base/parallel.h"
@@ -146,6 +147,28 @@ int64_t step_of(const ImageRows& rows) {
   return rows.count == window.pixels || rows.image_stride == window.pixels * step ? step : 0;
 }
 
+// Columns of weights [columns][k][taps] side by side: [taps][ceil(k / step)][nr][step]. A few columns at a
+// time, so that both are read and written in longer runs.
+template <typename Weight>
+void pack_panel(const Weight* from, int64_t columns, const WeightsShape& shape, int64_t nr, Weight* panel) {
+  constexpr int64_t kStep = std::is_same_v<Weight, int8_t> ? WeightedTypes<uint8_t>::kStep : 1;
+  constexpr int64_t kColumns = 16;
+  const int64_t column_elements = shape.k * shape.taps;
+  for (int64_t first = 0; first < columns; first += kColumns) {
+    const int64_t count = std::min(kColumns, columns - first);
+    Weight* to = panel + first * kStep;
+    for (int64_t t = 0; t < shape.taps; ++t) {
+      for (int64_t i = 0; i < shape.k; i += kStep, to += nr * kStep) {
+        const Weight* source = from + first * column_elements + i * shape.taps + t;
+        const int64_t steps = std::min(kStep, shape.k - i);
+        for (int64_t n = 0; n < count; ++n, source += column_elements) {
+          for (int64_t step = 0; step < steps; ++step) to[n * kStep + step] = source[step * shape.taps];
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -163,15 +186,9 @@ PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels)
   Weight* values = packed.values.template as<Weight>();
   parallel_for(shape.groups * packed.panels, [&](int64_t slot) {
     const int64_t first = slot % packed.panels * packed.nr, end = std::min(first + packed.nr, shape.columns);
-    Weight* panel = values + slot * packed.panel_elements;
     const Weight* from =
         weights.values.data() + (slot / packed.panels * shape.columns + first) * shape.k * shape.taps;
-    for (int64_t n = 0; n < end - first; ++n) {
-      for (int64_t i = 0; i < shape.k; ++i) {
-        for (int64_t t = 0; t < shape.taps; ++t)
-          panel[((t * steps + i / kStep) * packed.nr + n) * kStep + i % kStep] = *from++;
-      }
-    }
+    pack_panel(from, end - first, shape, packed.nr, values + slot * packed.panel_elements);
   });
   packed.bias = per_column(weights.bias, shape, packed.panels * packed.nr);
   packed.multiplier = per_column(weights.multiplier, shape, packed.panels * packed.nr);

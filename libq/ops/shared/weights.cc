@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string_view>
 
@@ -42,6 +43,11 @@ struct ChannelParams {
   }
   float scale(int64_t channel) const { return static_cast<float>(qparams.scales[index(channel)]); }
   int32_t zero_point(int64_t channel) const { return qparams.zero_points[index(channel)]; }
+  // All zero points are 0.
+  bool centred() const {
+    return std::all_of(qparams.zero_points.begin(), qparams.zero_points.end(),
+                       [](int32_t zero_point) { return zero_point == 0; });
+  }
 };
 
 ChannelParams channel_params(const TensorType& weight, int64_t channels) {
@@ -56,12 +62,20 @@ ChannelParams channel_params(const TensorType& weight, int64_t channels) {
 }
 
 // The bias of a channel with the zero point of x folded into it. Weights are qw - zw.
-int32_t fold_bias(int32_t bias, std::span<const int16_t> weights, int32_t zero_point, int64_t channel) {
-  int64_t positive = 0, negative = 0;  // sums of the weights of each sign
-  for (const int16_t w : weights) {
-    positive += std::max<int16_t>(w, 0);
-    negative += std::min<int16_t>(w, 0);
+template <typename W>
+int32_t fold_bias(int32_t bias, std::span<const W> weights, int32_t zero_point, int64_t channel) {
+  int64_t total = 0, magnitude = 0;
+  constexpr size_t kRound = size_t{1} << 16;  // whose sums fit in int32
+  for (size_t first = 0; first < weights.size(); first += kRound) {
+    int32_t sum = 0, magnitudes = 0;
+    for (const int32_t w : weights.subspan(first, std::min(kRound, weights.size() - first))) {
+      sum += w;
+      magnitudes += std::abs(w);
+    }
+    total += sum;
+    magnitude += magnitudes;
   }
+  const int64_t positive = (magnitude + total) / 2, negative = (total - magnitude) / 2;  // of each sign
   // Of all sums of (qx - zx) * w, reached where each qx is 0 or 255.
   const int64_t least = -zero_point * positive + (255 - zero_point) * negative;
   const int64_t greatest = (255 - zero_point) * positive - zero_point * negative;
@@ -78,14 +92,13 @@ int32_t fold_bias(int32_t bias, std::span<const int16_t> weights, int32_t zero_p
 }
 
 // qw - zw of all weights.
-std::vector<int16_t> centred_weights(View weight, const ChannelParams& params, const WeightsShape& shape) {
+std::vector<int16_t> centred_weights(std::span<const int8_t> raw, const ChannelParams& params,
+                                     size_t per_channel) {
   std::vector<int16_t> centred;
-  const int64_t channels = shape.groups * shape.columns, per_channel = shape.k * shape.taps;
-  centred.reserve(static_cast<size_t>(channels * per_channel));
-  const int8_t* values = weight.as<int8_t>();
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t i = 0; i < per_channel; ++i)
-      centred.push_back(static_cast<int16_t>(*values++ - params.zero_point(c)));
+  centred.reserve(raw.size());
+  for (int64_t c = 0; centred.size() < raw.size(); ++c) {
+    for (const int8_t q : raw.subspan(centred.size(), per_channel))
+      centred.push_back(static_cast<int16_t>(q - params.zero_point(c)));
   }
   return centred;
 }
@@ -141,7 +154,7 @@ Weights<float> weights_of(const CompileCall& call, const WeightsShape& shape) {
   const int64_t channels = shape.groups * shape.columns;
   Weights<float> out{.shape = shape};
   const float* values = call.constants[1].as<float>();
-  out.values.assign(values, values + channels * shape.k * shape.taps);
+  out.values = {values, static_cast<size_t>(channels * shape.k * shape.taps)};
   out.bias.assign(static_cast<size_t>(channels), 0.f);
   if (call.in.size() > 2) {
     check_constant(call, 2, "bias", DType::kF32);
@@ -165,19 +178,29 @@ Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape) 
   const float x_scale = scale_of(call.in[0], "input"), out_scale = scale_of(call.out[0], "output");
   const int32_t zero_point = call.in[0].qparams->zero_points[0];
   const ChannelParams params = channel_params(call.in[1], channels);
-  const std::vector<int16_t> centred = centred_weights(call.constants[1], params, shape);
-  const int64_t parts = parts_of(centred);
+  const std::span<const int8_t> raw(call.constants[1].as<int8_t>(),
+                                    static_cast<size_t>(channels) * per_channel);
 
   Weights<uint8_t> out{.shape = shape};
-  out.shape.taps = shape.taps * parts;
-  out.values = split_weights(centred, shape.taps, parts);
   out.out = integer_limits(call.attrs, call.out[0]);
   out.padding = static_cast<uint8_t>(zero_point);
+  std::vector<int16_t> centred;
+  if (params.centred()) {
+    out.values = raw;
+  } else {
+    centred = centred_weights(raw, params, per_channel);
+    const int64_t parts = parts_of(centred);
+    out.shape.taps = shape.taps * parts;
+    out.set(split_weights(centred, shape.taps, parts));
+  }
+  out.bias.resize(static_cast<size_t>(channels));
   for (int64_t c = 0; c < channels; ++c) {
     const int32_t bias = has_bias ? call.constants[2].as<int32_t>()[c] : 0;
-    const std::span<const int16_t> weights(centred.data() + static_cast<size_t>(c) * per_channel,
-                                           per_channel);
-    out.bias.push_back(fold_bias(bias, weights, zero_point, c));
+    const size_t first = static_cast<size_t>(c) * per_channel;
+    out.bias[static_cast<size_t>(c)] =
+        centred.empty()
+            ? fold_bias(bias, raw.subspan(first, per_channel), zero_point, c)
+            : fold_bias(bias, std::span<const int16_t>(centred).subspan(first, per_channel), zero_point, c);
     const float multiplier = (params.scale(c) * x_scale) * (1.f / out_scale);
     if (!std::isfinite(multiplier))
       throw Error(ErrorKind::kInvalid,

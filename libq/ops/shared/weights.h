@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -43,12 +45,19 @@ struct WeightsShape {
 
 template <typename T>
 struct Weights {
+  using Weight = typename WeightedTypes<T>::Weight;
   WeightsShape shape;
-  std::vector<typename WeightedTypes<T>::Weight> values{};
+  std::span<const Weight> values{};  // the constant itself where it can be, else what `own` holds
+  std::shared_ptr<const std::vector<Weight>> own{};
   std::vector<typename WeightedTypes<T>::Bias> bias{};  // per output channel
   std::vector<float> multiplier{};                      // per output channel; empty for float
   typename WeightedTypes<T>::Out out{};                 // limits and zero point; its arrays are not set
   T padding{};                                          // the activation that means 0
+
+  void set(std::vector<Weight> rearranged) {
+    own = std::make_shared<const std::vector<Weight>>(std::move(rearranged));
+    values = *own;
+  }
 };
 
 // The constants of an operator with inputs x, weight and perhaps bias and attributes min and max, for
@@ -60,6 +69,7 @@ struct Weights {
 // some, all are split into parts that do not, and each part takes its own taps (those of the result are parts
 // * shape.taps). A saturated bias yields as much as is needed to keep every possible sum in int32; any other
 // sum that could leave it is an error.
+// The constants must live as long as the result.
 template <typename T>
 Weights<T> weights_of(const CompileCall& call, const WeightsShape& shape);
 template <>
