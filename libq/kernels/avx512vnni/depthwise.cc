@@ -43,27 +43,34 @@ struct Sums {
   v[3] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
 }
 
-// A block of 64 channels, or of what is left of them.
+// A block of 64 channels, or of what is left of them; of no more than 32 two pixels are computed at once, in
+// the two halves of a vector.
 struct Block {
   const DepthwiseU8I8& d;
   size_t channel;
-  __mmask64 lanes;
+  int pixels;                    // at once: 1 or 2
+  __mmask64 lanes;               // of one pixel
   alignas(64) int32_t bias[64];  // in the order of Quads, as the multipliers
   alignas(64) float multiplier[64];
   Requantize requantize;
 
-  Block(const DepthwiseU8I8& call, size_t first)
-      : d(call), channel(first), lanes(block_mask(call.channels - first)), requantize(call.out) {
+  Block(const DepthwiseU8I8& call, size_t first, int at_once)
+      : d(call),
+        channel(first),
+        pixels(at_once),
+        lanes(block_mask(call.channels - first)),
+        requantize(call.out) {
     reorder(d.out.bias + channel, bias);
     reorder(d.out.multiplier + channel, multiplier);
     requantize.bias = bias;
     requantize.multiplier = multiplier;
   }
 
-  static void reorder(const void* from, void* to) {
+  void reorder(const void* from, void* to) const {
     __m512i v[4];
     unroll<4>([&](auto i) __attribute__((always_inline)) {
-      v[i] = _mm512_loadu_si512(static_cast<const char*>(from) + 64 * i);
+      const int part = pixels == 2 ? i % 2 : i;
+      v[i] = _mm512_loadu_si512(static_cast<const char*>(from) + 64 * part);
     });
     transpose(v);
     unroll<4>([&](auto i) __attribute__((always_inline)) {
@@ -71,21 +78,35 @@ struct Block {
     });
   }
 
-  inline __m512i load(const void* row) const {
-    return _mm512_maskz_loadu_epi8(lanes, static_cast<const uint8_t*>(row) + channel);
+  inline __m512i load(const uint8_t* row) const { return _mm512_maskz_loadu_epi8(lanes, row + channel); }
+  inline __m256i load_half(const void* row) const {
+    return _mm256_maskz_loadu_epi8(static_cast<__mmask32>(lanes), static_cast<const uint8_t*>(row) + channel);
   }
-  inline __m512i weight(size_t tap) const { return load(d.weights + tap * d.channels); }
+  inline __m512i load_pair(const uint8_t* row, const uint8_t* next) const {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(load_half(row)), load_half(next), 1);
+  }
+  inline __m512i weight(size_t tap) const {
+    const int8_t* row = d.weights + tap * d.channels;
+    if (pixels == 2) return _mm512_broadcast_i64x4(load_half(row));
+    return _mm512_maskz_loadu_epi8(lanes, row + channel);
+  }
   inline void store(const Sums& sums, size_t pixel) const {
-    store_block(requantize.packed(sums.sum, 0), lanes, d.c + pixel * d.channels + channel);
+    const __m512i bytes = requantize.packed(sums.sum, 0);
+    uint8_t* c = d.c + pixel * d.channels + channel;
+    if (pixels == 1) return store_block(bytes, lanes, c);
+    _mm256_mask_storeu_epi8(c, static_cast<__mmask32>(lanes), _mm512_castsi512_si256(bytes));
+    _mm256_mask_storeu_epi8(c + d.channels, static_cast<__mmask32>(lanes),
+                            _mm512_extracti64x4_epi64(bytes, 1));
   }
 };
 
-// A window of K x K: the rows under a position are interleaved once and serve all pixels that see them.
-template <int K, int S>
-void square_window(const Block& block) {
-  constexpr int kGroups = (K + 3) / 4;      // of four outer taps
-  constexpr int kPixels = (K + S - 1) / S;  // that see a position
-  const DepthwiseU8I8& d = block.d;
+// `count` pixels from `pixel` on, a multiple of P, P at once, of a window of K x K with a stride of S: the
+// rows under a position are interleaved once and serve all pixels that see them.
+template <int K, int S, int P>
+void square_window(const Block& block, size_t pixel, size_t count) {
+  constexpr int kStep = S * P;                       // positions from one vector of pixels to the next
+  constexpr int kGroups = (K + 3) / 4;               // of four outer taps
+  constexpr int kVectors = (K + kStep - 1) / kStep;  // that see a position
   const auto quads_of = [](int group, const auto& row) __attribute__((always_inline)) {
     const auto row_or_zero = [&](int o) __attribute__((always_inline)) {
       return o < K ? row(o) : _mm512_setzero_si512();
@@ -99,26 +120,37 @@ void square_window(const Block& block) {
       weights[i][g] = quads_of(g, [&](int o) { return block.weight(static_cast<size_t>(o * K + i)); });
   }
 
-  Sums sums[kPixels] = {};  // of pixel x and the ones before it
-  const uint8_t* const* rows = d.rows;
-  const size_t positions = (d.pixels - 1) * S + K;
-  for (size_t x = 0; x < d.pixels + kPixels - 1; ++x) {
-    unroll<S>([&](auto phase) __attribute__((always_inline)) {
-      if (x * S + phase >= positions) return;
+  Sums sums[kVectors] = {};  // of vector x and the ones before it
+  const uint8_t* const* rows = block.d.rows + pixel * S * K;
+  const size_t vectors = count / P, positions = (vectors - 1) * kStep + K;
+  for (size_t x = 0; x < vectors + kVectors - 1; ++x) {
+    unroll<(kStep < K ? kStep : K)>([&](auto phase) __attribute__((always_inline)) {
+      if (x * kStep + phase >= positions) return;
+      const uint8_t* const* here = rows + (x * kStep + phase) * K;
       unroll<kGroups>([&](auto g) __attribute__((always_inline)) {
         const Quads quads = quads_of(
-            g, [&](int o) __attribute__((always_inline)) { return block.load(rows[o]); });
-        unroll<(K - phase + S - 1) / S>([&](auto before) __attribute__((always_inline)) {
-          sums[before].add(quads, weights[phase + S * before][g]);
+            g, [&](int o) __attribute__((always_inline)) {
+              return P == 1 ? block.load(here[o]) : block.load_pair(here[o], here[S * K + o]);
+            });
+        unroll<(K - phase + kStep - 1) / kStep>([&](auto before) __attribute__((always_inline)) {
+          sums[before].add(quads, weights[phase + kStep * before][g]);
         });
       });
-      rows += K;
     });
-    if (x + 1 >= kPixels) block.store(sums[kPixels - 1], x + 1 - kPixels);
-    unroll<kPixels - 1>([&](auto i) __attribute__((always_inline)) {
-      sums[kPixels - 1 - i] = sums[kPixels - 2 - i];
+    if (x + 1 >= kVectors) block.store(sums[kVectors - 1], pixel + (x + 1 - kVectors) * P);
+    unroll<kVectors - 1>([&](auto i) __attribute__((always_inline)) {
+      sums[kVectors - 1 - i] = sums[kVectors - 2 - i];
     });
     sums[0] = {};
+  }
+}
+
+template <int K, int S>
+void square_windows(const DepthwiseU8I8& d) {
+  for (size_t c = 0; c < d.channels; c += 64) {
+    const size_t in_pairs = d.channels - c <= 32 ? d.pixels / 2 * 2 : 0;
+    if (in_pairs > 0) square_window<K, S, 2>(Block(d, c, 2), 0, in_pairs);
+    if (in_pairs < d.pixels) square_window<K, S, 1>(Block(d, c, 1), in_pairs, d.pixels - in_pairs);
   }
 }
 
@@ -146,24 +178,23 @@ void any_window(const Block& block) {
   }
 }
 
-void (*window_kernel(const DepthwiseU8I8& d))(const Block&) {
-  if (d.outer_taps != d.inner_taps || d.dilation != 1 || d.stride > 2) return any_window;
-  const bool every = d.stride == 1;
-  switch (d.inner_taps) {
-    case 3:
-      return every ? square_window<3, 1> : square_window<3, 2>;
-    case 5:
-      return every ? square_window<5, 1> : square_window<5, 2>;
-    case 7:
-      return every ? square_window<7, 1> : square_window<7, 2>;
-    default:
-      return any_window;
-  }
+void any_windows(const DepthwiseU8I8& d) {
+  for (size_t c = 0; c < d.channels; c += 64) any_window(Block(d, c, 1));
 }
 
 void depthwise_u8i8(const DepthwiseU8I8& d) {
-  const auto kernel = window_kernel(d);
-  for (size_t c = 0; c < d.channels; c += 64) kernel(Block(d, c));
+  if (d.outer_taps != d.inner_taps || d.dilation != 1 || d.stride > 2) return any_windows(d);
+  const bool every = d.stride == 1;
+  switch (d.inner_taps) {
+    case 3:
+      return every ? square_windows<3, 1>(d) : square_windows<3, 2>(d);
+    case 5:
+      return every ? square_windows<5, 1>(d) : square_windows<5, 2>(d);
+    case 7:
+      return every ? square_windows<7, 1>(d) : square_windows<7, 2>(d);
+    default:
+      return any_windows(d);
+  }
 }
 
 // ---- f32 ----
