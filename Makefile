@@ -14,7 +14,7 @@ BUILD        := build/release
 DEPS := g++ cmake ninja-build ccache pkg-config \
   libhdf5-dev libzip-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev protobuf-compiler \
   libgtest-dev libbenchmark-dev bats hdf5-tools time mandoc shellcheck clang-format \
-  clang libclang-rt-14-dev libomp-dev
+  clang libclang-rt-14-dev
 
 .PHONY: all deps demo check bench lint asan tsan fuzz man install dist clean
 all: $(BUILD)/build.ninja

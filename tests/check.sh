@@ -11,13 +11,10 @@ build=$(cd "$1" && pwd) || exit 2
 shift
 
 export Q_SOURCE_DIR=$PWD Q_BUILD_DIR=$build PATH=$build/bin:$PATH
-# The thread sanitizer understands OpenMP's barriers through clang's libarcher only, and no library but ours is instrumented.
-if clang=$(clang++ -print-resource-dir 2> /dev/null); then export OMP_TOOL_LIBRARIES=$clang/../../libarcher.so; fi
+# No library but ours is instrumented for the thread sanitizer.
 export TSAN_OPTIONS="ignore_noninstrumented_modules=1 ${TSAN_OPTIONS-}"
 export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS-}"
 export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp print_suppressions=0 ${LSAN_OPTIONS-}"
-# Suites share the cores: a thread that waits must not spin on one that another suite could use.
-export OMP_WAIT_POLICY=passive
 
 # Each suite is one process with its own log, NAME.log, and its own counts, NAME.count: "passed failed skipped".
 results=$build/check

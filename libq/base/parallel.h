@@ -1,4 +1,4 @@
-// Threads: the only place that knows OpenMP.
+// Threads: the only place that starts any.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,6 @@ build=${Q_BUILD_DIR:-$source_dir/build/release}
 PATH=$build/bin:$PATH
 glyphs=$source_dir/examples/glyphs
 normalised=(--mean 127.5 --std 127.5)  # what the bundled model wants of its data
-export OMP_WAIT_POLICY=passive  # suites run side by side: a thread that waits must not spin
 unset Q_ISA Q_RECIPE_PATH
 
 # Temporaries of this test alone, and a folder for its outputs: what is left in them can be seen.
