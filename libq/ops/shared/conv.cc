@@ -43,20 +43,20 @@ WeightsShape weights_shape(const Shape& weight, int64_t group) {
 }
 
 // The output pixels of a window over images [in..., channels].
-ImageRows rows_under(const Window& window, std::span<const int64_t> in, const CompileCall& call) {
-  const Shape& input = call.in[0].shape;
+ImageRows rows_under(const Window& window, std::span<const int64_t> in, int64_t channels,
+                     const CompileCall& call) {
   ImageRows rows;
-  rows.window = offset_table(window, in, spatial(call.out[0].shape), input[1]);
-  rows.count = input[0] * rows.window.pixels;
-  rows.image_stride = input[1];
+  rows.window = offset_table(window, in, spatial(call.out[0].shape), channels);
+  rows.count = call.in[0].shape[0] * rows.window.pixels;
+  rows.image_stride = channels;
   for (const int64_t extent : in) rows.image_stride *= extent;
   return rows;
 }
 
 Window conv_window(const CompileCall& call) { return window_of(call.attrs, kernel_of(call.in[1].shape)); }
 
-ImageRows image_rows(const CompileCall& call) {
-  return rows_under(conv_window(call), spatial(call.in[0].shape), call);
+ImageRows image_rows(const CompileCall& call, int64_t channels) {
+  return rows_under(conv_window(call), spatial(call.in[0].shape), channels, call);
 }
 
 // ---- few channels: the taps along a line lie side by side and become one, of as many channels ----
@@ -120,7 +120,7 @@ ImageRows rows_of(const CompileCall& call, const PaddedLines<T>& lines) {
   window.begins.back() = window.ends.back() = 0;
   Ints in(spatial(call.in[0].shape).begin(), spatial(call.in[0].shape).end());
   in.back() = lines.padded_line / call.in[0].shape[1];
-  return rows_under(window, in, call);
+  return rows_under(window, in, call.in[0].shape[1], call);
 }
 
 // Copies the images of a run; returns where they now are.
@@ -134,6 +134,36 @@ const T* pad_lines(PaddedLines<T>& lines, const T* images) {
       std::copy_n(images + line * lines.line, lines.line, padded + line * lines.padded_line + lines.before);
   });
   return padded;
+}
+
+// ---- groups of one input channel: depthwise, over images that hold every channel once for each of its
+// outputs ----
+
+template <typename T>
+struct RepeatedChannels {
+  int64_t elements = 0, times = 1;
+  Tensor repeated{};  // [elements][times]
+};
+
+template <typename T>
+RepeatedChannels<T> repeated_channels(const CompileCall& call, int64_t times) {
+  RepeatedChannels<T> out{.elements = elements(call.in[0].shape), .times = times};
+  if (times > 1) out.repeated = make_tensor(dtype_of<T>, Shape{out.elements, times});
+  return out;
+}
+
+// Copies the images of a run; returns where they now are.
+template <typename T>
+const T* repeat_channels(RepeatedChannels<T>& channels, const T* images) {
+  if (channels.times == 1) return images;
+  constexpr int64_t kGrain = 1 << 14;  // elements
+  T* repeated = channels.repeated.template as<T>();
+  parallel_blocks(channels.elements, std::max<int64_t>(1, kGrain / channels.times),
+                  [&](int64_t first, int64_t end) {
+                    for (int64_t i = first; i < end; ++i)
+                      std::fill_n(repeated + i * channels.times, channels.times, images[i]);
+                  });
+  return repeated;
 }
 
 }  // namespace
@@ -159,12 +189,16 @@ template <typename T>
 Run compile_conv(const CompileCall& call) {
   const WeightsShape shape = weights_shape(call.in[1].shape, attr_int(call.attrs, "group"));
   Weights<T> weights = weights_of<T>(call, shape);
-  if (shape.groups > 1 && shape.columns == 1 && shape.k == 1) {
-    return [depthwise =
-                std::make_shared<const Depthwise<T>>(plan_depthwise(weights, image_rows(call), call.kernels)),
+  if (shape.groups > 1 && shape.k == 1) {
+    const int64_t outputs = shape.groups * shape.columns;
+    weights.shape.groups = outputs;
+    weights.shape.columns = 1;
+    return [channels = std::make_shared<RepeatedChannels<T>>(repeated_channels<T>(call, shape.columns)),
+            depthwise = std::make_shared<const Depthwise<T>>(
+                plan_depthwise(weights, image_rows(call, outputs), call.kernels)),
             epilogue = call.epilogue](const RunCall& run) {
-      run_depthwise(*depthwise, run.in[0].template as<T>(), run.out[0].template as<T>(),
-                    part_done(epilogue, run));
+      run_depthwise(*depthwise, repeat_channels(*channels, run.in[0].template as<T>()),
+                    run.out[0].template as<T>(), part_done(epilogue, run));
     };
   }
   if (merges_taps(call, shape)) {
@@ -177,7 +211,8 @@ Run compile_conv(const CompileCall& call) {
                part_done(epilogue, run));
     };
   }
-  return [gemm = std::make_shared<const Gemm<T>>(plan_gemm(weights, image_rows(call), call.kernels)),
+  return [gemm = std::make_shared<const Gemm<T>>(
+              plan_gemm(weights, image_rows(call, call.in[0].shape[1]), call.kernels)),
           epilogue = call.epilogue](const RunCall& run) {
     run_gemm(*gemm, run.in[0].template as<T>(), run.out[0].template as<T>(), part_done(epilogue, run));
   };
