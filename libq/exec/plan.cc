@@ -303,7 +303,11 @@ class Compiler {
       const Attrs attrs = seen_attrs(op, *reader, order, rank);
       const std::vector<View> constants(in.size());
       std::string kernel;
-      RunPart part = choose_form(op, {attrs, in, out, constants, kernels_}, &kernel).part;
+      RunPart part;
+      try {
+        part = choose_form(op, {attrs, in, out, constants, kernels_}, &kernel).part;
+      } catch (const Error&) {  // thrown again, and named after the reader, when it gets a step of its own
+      }
       if (!part) break;
 
       std::vector<int> sources;  // operand of the step; kNone: what the step makes
