@@ -140,8 +140,9 @@ Pool& pool() {
 
 void set_thread_count(int count) { configured = count; }
 int thread_count() {
-  const int count = configured;
-  return count > 0 ? count : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  static const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int count = configured.load(std::memory_order_relaxed);
+  return count > 0 ? count : cores;
 }
 
 void parallel_range(int64_t count, void (*body)(const void*, int64_t), const void* context) {
