@@ -1,0 +1,79 @@
+// Panels of 2 vectors of columns in tiles of 6 rows: 12 sums, 2 vectors of weights and one broadcast of the
+// 16 registers.
+#include "kernels/avxvnni/row.h"
+#include "kernels/avxvnni/simd.h"
+
+namespace q::avxvnni {
+namespace {
+
+constexpr int kRows = 6, kVectors = 2;
+constexpr size_t kColumns = 8 * kVectors;
+
+// Four activations in every lane.
+inline __m256i broadcast_4(const uint8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+
+template <int R>
+[[gnu::noinline]] void run_tile(const GemmU8I8& g, const Requantize& requantize, const uint8_t* const* rows,
+                                uint8_t* c) {
+  __m256i sum[R][kVectors];
+  unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+    const __m256i bias = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(g.out.bias + 8 * v));
+    unroll<R>([&](auto r) __attribute__((always_inline)) { sum[r][v] = bias; });
+  });
+  const int8_t* b = g.b;
+  for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
+    const uint8_t* a[R];
+    unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = rows[r]; });
+    for (size_t i = 0; i < g.k; i += 4, b += kColumns * 4) {
+      __m256i weights[kVectors];
+      unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+        weights[v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + 32 * v));
+      });
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const __m256i x = broadcast_4(a[r] + i);
+        unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+          sum[r][v] = _mm256_dpbusd_avx_epi32(sum[r][v], x, weights[v]);
+        });
+      });
+    }
+  }
+  const __m256 multiplier[] = {_mm256_loadu_ps(g.out.multiplier), _mm256_loadu_ps(g.out.multiplier + 8)};
+  unroll<R>([&](auto r) __attribute__((always_inline)) {
+    store_bytes(_mm_shuffle_epi32(requantize(sum[r], multiplier), 0xd8), g.columns,
+                c + static_cast<size_t>(r) * g.c_stride);
+  });
+}
+
+// The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
+template <int R>
+void last_tile(const GemmU8I8& g, const Requantize& requantize, const uint8_t* const* rows, size_t left,
+               uint8_t* c) {
+  if constexpr (R > 1) {
+    if (left < R) return last_tile<R - 1>(g, requantize, rows, left, c);
+  }
+  run_tile<R>(g, requantize, rows, c);
+}
+
+void gemm_u8i8(const GemmU8I8& g) {
+  const Requantize requantize(g.out);
+  const uint8_t* const* rows = g.a;
+  uint8_t* c = g.c;
+  size_t left = g.rows;
+  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
+    run_tile<kRows>(g, requantize, rows, c);
+  if (left > 0) last_tile<kRows - 1>(g, requantize, rows, left, c);
+}
+
+}  // namespace
+
+void install_gemm(Kernels& kernels) {
+  kernels.gemm_u8i8_mr = kRows;
+  kernels.gemm_u8i8_nr = kColumns;
+  kernels.gemm_u8i8 = gemm_u8i8;
+}
+
+}  // namespace q::avxvnni
