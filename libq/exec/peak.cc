@@ -11,8 +11,8 @@ namespace q {
 
 namespace {
 
-constexpr size_t kDepth = 128, kTiles = 4;
-constexpr int kMeasurements = 20, kCalls = 200;
+constexpr size_t kDepth = 512, kTiles = 2;
+constexpr int kMeasurements = 20, kCalls = 100;
 
 // Operands of one panel: tiles of mr rows that are all the same one.
 template <typename Call, typename A, typename B>

@@ -36,7 +36,9 @@ constexpr int64_t kMaxBins = 4096;
 constexpr int kMinExponent = -126;  // so that 2^-e, which kernels multiply by, is a binary32 number
 // Bins finer than the last bit of the largest value tell nothing. So indices stay within 2^24.
 constexpr int kMantissaBits = 23;
-constexpr int64_t kGrain = 1 << 16;  // values that outweigh clearing and adding another block's bins
+constexpr int64_t kGrain = 1 << 16;  // values that outweigh clearing and adding another piece's bins
+constexpr int64_t kMostValues = int64_t{1} << 31;  // of a piece: its counters have 32 bits
+constexpr size_t kBlock = 1 << 14;                 // values that stay in the second-level cache
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Where the bins of a range lie.
@@ -73,7 +75,12 @@ ObserverState init(int64_t) {
 }
 
 // Adds the counts of bins laid out as `from` to coarser or equal bins, laid out as `to`, which hold them all.
-void add_bins(const Layout& from, const int64_t* counts, const Layout& to, int64_t* sums) {
+template <typename Count, typename Sum>
+void add_bins(const Layout& from, const Count* counts, const Layout& to, Sum* sums) {
+  if (to.exponent == from.exponent) {
+    for (int64_t i = 0; i < from.bins; ++i) sums[from.first - to.first + i] += counts[i];
+    return;
+  }
   const int shift =
       std::min(to.exponent - from.exponent, 62);  // an index is below 2^24: more gives 0 or -1 as well
   for (int64_t i = 0; i < from.bins; ++i) sums[((from.first + i) >> shift) - to.first] += counts[i];
@@ -93,33 +100,60 @@ void widen(ObserverState& state, float lo, float hi) {
   *own(state[kFirst]).as<int64_t>() = after.first;
 }
 
-void update(ObserverState& state, View values, int, const Kernels& kernels) {
-  const MinMaxF32 found = find_range(values, kernels);
-  const int64_t count = elements(values.shape), non_finite = static_cast<int64_t>(found.non_finite);
-  add_counts(state, count - non_finite, non_finite);
-  if (count == non_finite) return;
-  widen(state, found.lo, found.hi);
-  const Layout layout = layout_of(state);
-  const float scale = std::ldexp(1.0f, -layout.exponent);
-  const int64_t blocks = std::clamp<int64_t>(count / kGrain, 1, thread_count()),
-                length = (count + blocks - 1) / blocks;
-  const auto partial = std::make_unique_for_overwrite<uint32_t[]>(static_cast<size_t>(blocks * layout.bins));
-  int64_t* sums = own(state[kBins]).as<int64_t>();
-  // In rounds, so that no 32-bit counter overflows.
-  constexpr int64_t kRound = std::numeric_limits<uint32_t>::max();
-  for (int64_t done = 0; done < length; done += kRound) {
-    parallel_for(blocks, [&](int64_t block) {
-      const int64_t first = std::min(block * length + done, count);
-      const int64_t end = std::min({first + kRound, (block + 1) * length, count});
-      uint32_t* counts = partial.get() + block * layout.bins;
-      std::fill_n(counts, layout.bins, 0);
-      if (first < end)
-        kernels.histogram_f32(values.as<float>() + first, static_cast<size_t>(end - first), scale,
-                              layout.first, counts);
-    });
-    for (int64_t block = 0; block < blocks; ++block)
-      for (int64_t i = 0; i < layout.bins; ++i) sums[i] += partial[block * layout.bins + i];
+// What a thread sees of a tensor.
+struct Piece {
+  MinMaxF32 range = {kInfinity, -kInfinity, 0};
+  Layout layout;
+  uint32_t counts[kMaxBins];  // of layout.bins
+
+  void start(const ObserverState& state) {
+    const float* seen = state[kRange].as<float>();
+    range = {seen[0], seen[1], 0};
+    layout = layout_of(state);
+    std::fill_n(counts, layout.bins, 0);
   }
+
+  void lay_out(const Layout& after) {
+    if (after == layout) return;
+    uint32_t before[kMaxBins];
+    std::copy_n(counts, layout.bins, before);
+    std::fill_n(counts, after.bins, 0);
+    add_bins(layout, before, after, counts);
+    layout = after;
+  }
+
+  // The range of a block is sought first, and its values are then counted while they are in cache.
+  void add(const float* x, size_t count, const Kernels& kernels) {
+    for (size_t first = 0; first < count; first += kBlock) {
+      const size_t block = std::min(kBlock, count - first);
+      const MinMaxF32 before = range;
+      kernels.minmax_f32(x + first, block, &range);
+      if (range.lo < before.lo || range.hi > before.hi) lay_out(layout_of(range.lo, range.hi));
+      const float scale = std::ldexp(1.0f, -layout.exponent);
+      kernels.histogram_f32(x + first, block, scale, layout.first, counts);
+    }
+  }
+};
+
+void update(ObserverState& state, View values, int, const Kernels& kernels) {
+  check_values(values);
+  const int64_t count = elements(values.shape);
+  const int64_t pieces =
+                    std::max(std::clamp<int64_t>(count / kGrain, 1, thread_count()), count / kMostValues + 1),
+                length = (count + pieces - 1) / pieces;
+  const auto found = std::make_unique_for_overwrite<Piece[]>(static_cast<size_t>(pieces));
+  parallel_for(pieces, [&](int64_t i) {
+    const int64_t first = std::min(i * length, count), end = std::min(first + length, count);
+    found[static_cast<size_t>(i)].start(state);
+    found[static_cast<size_t>(i)].add(values.as<float>() + first, static_cast<size_t>(end - first), kernels);
+  });
+  const std::span all(found.get(), static_cast<size_t>(pieces));
+  int64_t non_finite = 0;
+  for (const Piece& piece : all) non_finite += static_cast<int64_t>(piece.range.non_finite);
+  add_counts(state, count - non_finite, non_finite);
+  for (const Piece& piece : all) widen(state, piece.range.lo, piece.range.hi);
+  int64_t* sums = own(state[kBins]).as<int64_t>();
+  for (const Piece& piece : all) add_bins(piece.layout, piece.counts, layout_of(state), sums);
 }
 
 void check_bins(const ObserverState& state) {

@@ -1,124 +1,393 @@
-// Kernels of every row this machine can run, in multiply-adds or bytes per second.
+// Kernels of every row this machine can run: multiply-adds per second beside the row's limit, or bytes per
+// second, read and written, beside memcpy. Names are kernel/row/shape. Turns are short unless the command
+// line says otherwise.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <new>
+#include <random>
 #include <string>
 #include <vector>
 
-#include "kernels/dispatch.h"
+#include "kernels/kernels.h"
 #include "q/exec.h"
-#include "q/tensor.h"
 
 namespace q {
 namespace {
 
-// Operands of one tile, as the driver would hand them over: every row of activations on its own.
-template <typename A, typename B>
-struct Tile {
-  Tile(size_t mr, size_t nr, size_t k)
-      : activations(mr * (k + 64)), weights((k + 3) / 4 * 4 * nr), rows(mr), bias(nr), multiplier(nr, 1e-3f) {
-    for (size_t r = 0; r < mr; ++r) rows[r] = activations.data() + r * (k + 64);
+using Body = std::function<void(benchmark::State&)>;
+
+void add(const std::string& kernel, const std::string& row, const std::string& shape, const Body& body) {
+  benchmark::RegisterBenchmark((kernel + "/" + row + "/" + shape).c_str(), body);
+}
+
+// ---- multiply-adds ----
+
+// Calls again and again what does so many multiply-adds. The limit is what the row's own products reach on
+// operands in the first-level cache: only a row's folder has its instructions.
+template <typename Call>
+void count_macs(benchmark::State& state, size_t macs, double limit, const Call& call) {
+  const std::clock_t start = std::clock();
+  for (auto _ : state) {
+    call();
+    benchmark::ClobberMemory();
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const double total = static_cast<double>(state.iterations()) * static_cast<double>(macs);
+  state.counters["MAC/s"] = benchmark::Counter(total, benchmark::Counter::kIsRate);
+  state.counters["percent of limit"] = 100 * total / seconds / limit;
+}
+
+struct Limits {
+  double f32, int8;
+};
+
+// What a product of one panel reads and writes: 64 rows, as an operator hands them over.
+template <typename A, typename B, typename C>
+struct Panel {
+  static constexpr size_t kRows = 64;
+
+  Panel(size_t mr, size_t nr, size_t k)
+      : activations(kRows * (k + 64)),
+        weights((k + 3) / 4 * 4 * nr),
+        rows((kRows + mr - 1) / mr * mr),
+        c(kRows * nr) {
+    for (size_t r = 0; r < rows.size(); ++r) rows[r] = activations.data() + std::min(r, kRows - 1) * (k + 64);
   }
   std::vector<A> activations;
   std::vector<B> weights;
   std::vector<const A*> rows;
-  std::vector<float> bias, multiplier;
+  std::vector<C> c;
 };
 
-void count_macs(benchmark::State& state, size_t rows, size_t columns, size_t k) {
-  state.counters["MAC/s"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(rows * columns * k),
-                         benchmark::Counter::kIsRate);
+struct U8Epilogue {
+  explicit U8Epilogue(size_t channels)
+      : bias(channels + kChannelBlock), multiplier(channels + kChannelBlock, 1e-3f) {}
+  U8Output output() const { return {bias.data(), multiplier.data(), 128, 0, 255}; }
+  std::vector<int32_t> bias;
+  std::vector<float> multiplier;
+};
+
+void gemm_u8i8(benchmark::State& state, const Kernels& kernels, size_t k, double limit) {
+  const size_t nr = kernels.gemm_u8i8_nr;
+  Panel<uint8_t, int8_t, uint8_t> panel(kernels.gemm_u8i8_mr, nr, k);
+  const U8Epilogue epilogue(nr);
+  count_macs(state, panel.kRows * nr * k, limit, [&] {
+    kernels.gemm_u8i8({.rows = panel.kRows,
+                       .columns = nr,
+                       .taps = 1,
+                       .k = k,
+                       .a = panel.rows.data(),
+                       .b = panel.weights.data(),
+                       .out = epilogue.output(),
+                       .c = panel.c.data(),
+                       .c_stride = nr});
+  });
 }
 
-void gemm_u8i8(benchmark::State& state, const Kernels& kernels) {
-  const size_t mr = kernels.gemm_u8i8_mr, nr = kernels.gemm_u8i8_nr, k = static_cast<size_t>(state.range(0));
-  Tile<uint8_t, int8_t> tile(mr, nr, k);
-  const std::vector<int32_t> bias(nr);
-  std::vector<uint8_t> c(mr * nr);
+void gemm_f32(benchmark::State& state, const Kernels& kernels, size_t k, double limit) {
+  const size_t nr = kernels.gemm_f32_nr;
+  Panel<float, float, float> panel(kernels.gemm_f32_mr, nr, k);
+  const std::vector<float> bias(nr);
+  count_macs(state, panel.kRows * nr * k, limit, [&] {
+    kernels.gemm_f32({.rows = panel.kRows,
+                      .columns = nr,
+                      .taps = 1,
+                      .k = k,
+                      .a = panel.rows.data(),
+                      .b = panel.weights.data(),
+                      .out = {bias.data(), 0, 6},
+                      .c = panel.c.data(),
+                      .c_stride = nr});
+  });
+}
+
+// A line of a square window's outputs.
+struct Line {
+  size_t window, stride, channels = 96, pixels = 56;
+  size_t positions() const { return (pixels - 1) * stride + window; }
+  size_t macs() const { return window * window * channels * pixels; }
+  std::string shape() const {
+    const std::string size = std::to_string(window);
+    return size + "x" + size + ",stride" + std::to_string(stride) + ",channels" + std::to_string(channels);
+  }
+};
+
+template <typename T>
+struct LineRows {
+  explicit LineRows(const Line& line) : pixels(line.window * line.positions() * line.channels + 64) {
+    for (size_t x = 0; x < line.positions(); ++x)
+      for (size_t y = 0; y < line.window; ++y)
+        rows.push_back(pixels.data() + (y * line.positions() + x) * line.channels);
+  }
+  std::vector<T> pixels;
+  std::vector<const T*> rows;
+};
+
+void depthwise_u8i8(benchmark::State& state, const Kernels& kernels, const Line& line, double limit) {
+  const LineRows<uint8_t> rows(line);
+  const std::vector<int8_t> weights(line.window * line.window * line.channels);
+  const U8Epilogue epilogue(line.channels);
+  std::vector<uint8_t> c(line.pixels * line.channels);
+  count_macs(state, line.macs(), limit, [&] {
+    kernels.depthwise_u8i8({.channels = line.channels,
+                            .pixels = line.pixels,
+                            .outer_taps = line.window,
+                            .inner_taps = line.window,
+                            .stride = line.stride,
+                            .dilation = 1,
+                            .rows = rows.rows.data(),
+                            .weights = weights.data(),
+                            .out = epilogue.output(),
+                            .c = c.data()});
+  });
+}
+
+void depthwise_f32(benchmark::State& state, const Kernels& kernels, const Line& line, double limit) {
+  const LineRows<float> rows(line);
+  const std::vector<float> weights(line.window * line.window * line.channels),
+      bias(line.channels + kChannelBlock);
+  std::vector<float> c(line.pixels * line.channels);
+  count_macs(state, line.macs(), limit, [&] {
+    kernels.depthwise_f32({.channels = line.channels,
+                           .pixels = line.pixels,
+                           .outer_taps = line.window,
+                           .inner_taps = line.window,
+                           .stride = line.stride,
+                           .dilation = 1,
+                           .rows = rows.rows.data(),
+                           .weights = weights.data(),
+                           .out = {bias.data(), 0, 6},
+                           .c = c.data()});
+  });
+}
+
+void add_products(const std::string& row, const Kernels& kernels) {
+  const Limits limits = {peak_rate(row, "f32"), peak_rate(row, "int8")};
+  for (const size_t k : {64, 256, 576, 2304}) {
+    const std::string shape = "k" + std::to_string(k);
+    add("gemm_u8i8", row, shape, [=, &kernels](auto& state) { gemm_u8i8(state, kernels, k, limits.int8); });
+    add("gemm_f32", row, shape, [=, &kernels](auto& state) { gemm_f32(state, kernels, k, limits.f32); });
+  }
+  for (const Line& line : {Line{3, 1}, Line{3, 2}, Line{5, 1}, Line{5, 2}}) {
+    add("depthwise_u8i8", row, line.shape(),
+        [=, &kernels](auto& state) { depthwise_u8i8(state, kernels, line, limits.int8); });
+    add("depthwise_f32", row, line.shape(),
+        [=, &kernels](auto& state) { depthwise_f32(state, kernels, line, limits.f32); });
+  }
+}
+
+// ---- bytes ----
+
+constexpr size_t kLarge = size_t{256} << 20, kSmall = size_t{256} << 10;
+
+// Page-aligned memory.
+std::unique_ptr<std::byte[], void (*)(std::byte*)> allocate(size_t bytes) {
+  constexpr std::align_val_t kPage{4096};
+  return {static_cast<std::byte*>(operator new(bytes, kPage)),
+          [](std::byte* p) { operator delete(p, kPage); }};
+}
+
+// What all stream kernels read: normally distributed reals, in every second stretch none below 0, as after a
+// relu; and the same bytes as levels. Made when first used, and never written again.
+const std::byte* input() {
+  static const auto memory = [] {
+    auto bytes = allocate(kLarge);
+    std::vector<float> pattern(1 << 15);
+    std::mt19937_64 random(1);
+    std::normal_distribution<float> normal;
+    for (size_t i = 0; i < pattern.size(); ++i)
+      pattern[i] = i < pattern.size() / 2 ? normal(random) : std::max(0.f, normal(random));
+    const size_t step = pattern.size() * sizeof(float);
+    for (size_t at = 0; at < kLarge; at += step) std::memcpy(bytes.get() + at, pattern.data(), step);
+    return bytes;
+  }();
+  return memory.get();
+}
+
+std::byte* output() {
+  static const auto memory = [] {
+    auto bytes = allocate(kLarge);
+    std::memset(bytes.get(), 1, kLarge);
+    return bytes;
+  }();
+  return memory.get();
+}
+
+// A call over n elements; `second` is where the second operand starts.
+struct Streams {
+  size_t n;
+  const float* reals;
+  const float* second_reals;
+  const uint8_t* levels;
+  const uint8_t* second_levels;
+  float* out_reals;
+  uint8_t* out_levels;
+};
+
+struct StreamKernel {
+  const char* name;
+  size_t bytes_read, bytes_written;  // of an element
+  void (*call)(const Kernels&, const Streams&);
+};
+
+constexpr AffineU8 kLevelsA = {0.05f, 120}, kLevelsB = {0.03f, 131};
+constexpr ToU8 kToLevels = {10, 128, 0, 255};
+
+void look_up(const Kernels& k, const Streams& s) {
+  uint8_t table[256];
+  for (size_t i = 0; i < 256; ++i) table[i] = static_cast<uint8_t>(255 - i / 2);
+  k.lut_u8(s.levels, s.n, table, s.out_levels);
+}
+
+void range(const Kernels& k, const Streams& s) {
+  MinMaxF32 found = {0, 0, 0};
+  k.minmax_f32(s.reals, s.n, &found);
+  benchmark::DoNotOptimize(found);
+}
+
+void histogram(const Kernels& k, const Streams& s) {
+  uint32_t counts[4096] = {};
+  k.histogram_f32(s.reals, s.n, 256, -2048, counts);
+  benchmark::DoNotOptimize(counts);
+}
+
+const StreamKernel kStreams[] = {
+    {"quantize_u8", 4, 1,
+     [](const Kernels& k, const Streams& s) { k.quantize_u8(s.reals, s.n, kToLevels, s.out_levels); }},
+    {"dequantize_u8", 1, 4,
+     [](const Kernels& k, const Streams& s) { k.dequantize_u8(s.levels, s.n, kLevelsA, s.out_reals); }},
+    {"requantize_u8", 1, 1, look_up},
+    {"lut_u8", 1, 1, look_up},
+    {"add_u8", 2, 1,
+     [](const Kernels& k, const Streams& s) {
+       k.add_u8(s.levels, s.second_levels, s.n, kLevelsA, kLevelsB, kToLevels, s.out_levels);
+     }},
+    {"mul_u8", 2, 1,
+     [](const Kernels& k, const Streams& s) {
+       k.mul_u8(s.levels, s.second_levels, s.n, 120, 131, {0.01f, 128, 0, 255}, s.out_levels);
+     }},
+    {"add_f32", 8, 4,
+     [](const Kernels& k, const Streams& s) { k.add_f32(s.reals, s.second_reals, s.n, 0, 6, s.out_reals); }},
+    {"mul_f32", 8, 4,
+     [](const Kernels& k, const Streams& s) { k.mul_f32(s.reals, s.second_reals, s.n, 0, 6, s.out_reals); }},
+    {"minmax_f32", 4, 0, range},
+    {"histogram_f32", 4, 0, histogram},
+};
+
+// Reads and writes `total` bytes a turn.
+void stream(benchmark::State& state, const Kernels& kernels, const StreamKernel& kernel, size_t total) {
+  const size_t n = total / (kernel.bytes_read + kernel.bytes_written) / 64 * 64;
+  const auto* reals = reinterpret_cast<const float*>(input());
+  const auto* levels = reinterpret_cast<const uint8_t*>(input());
+  const Streams streams = {n,
+                           reals,
+                           reals + n,
+                           levels,
+                           levels + n,
+                           reinterpret_cast<float*>(output()),
+                           reinterpret_cast<uint8_t*>(output())};
   for (auto _ : state) {
-    kernels.gemm_u8i8({mr,
-                       nr,
-                       1,
-                       k,
-                       tile.rows.data(),
-                       tile.weights.data(),
-                       {bias.data(), tile.multiplier.data(), 128, 0, 255},
-                       c.data(),
-                       nr});
+    kernel.call(kernels, streams);
     benchmark::ClobberMemory();
   }
-  count_macs(state, mr, nr, k);
+  const size_t bytes = n * (kernel.bytes_read + kernel.bytes_written);
+  state.SetBytesProcessed(static_cast<int64_t>(bytes) * state.iterations());
 }
 
-void gemm_f32(benchmark::State& state, const Kernels& kernels) {
-  const size_t mr = kernels.gemm_f32_mr, nr = kernels.gemm_f32_nr, k = static_cast<size_t>(state.range(0));
-  Tile<float, float> tile(mr, nr, k);
-  std::vector<float> c(mr * nr);
+void copy(benchmark::State& state, size_t total) {
+  const std::byte* from = input();
+  std::byte* to = output();
   for (auto _ : state) {
-    kernels.gemm_f32(
-        {mr, nr, 1, k, tile.rows.data(), tile.weights.data(), {tile.bias.data(), 0, 6}, c.data(), nr});
+    std::memcpy(to, from, total / 2);
     benchmark::ClobberMemory();
   }
-  count_macs(state, mr, nr, k);
+  state.SetBytesProcessed(static_cast<int64_t>(total) * state.iterations());
 }
 
-constexpr size_t kElements = size_t{1} << 20;
+// The small total stays in the second-level cache, the large one in no cache.
+void add_sizes(const std::string& kernel, const std::string& row,
+               const std::function<void(benchmark::State&, size_t total)>& body) {
+  add(kernel, row, "256kB", [=](auto& state) { body(state, kSmall); });
+  add(kernel, row, "256MB", [=](auto& state) { body(state, kLarge); });
+}
 
-void quantize_u8(benchmark::State& state, const Kernels& kernels) {
-  const std::vector<float> x(kElements, 0.5f);
-  std::vector<uint8_t> out(kElements);
+void add_streams(const std::string& row, const Kernels& kernels) {
+  for (const StreamKernel& kernel : kStreams)
+    add_sizes(kernel.name, row,
+              [&](benchmark::State& state, size_t total) { stream(state, kernels, kernel, total); });
+}
+
+// ---- pools: bytes of a window's rows, all in cache ----
+
+struct Window {
+  size_t taps = 9, channels = 256;
+  template <typename T>
+  std::vector<const T*> rows() const {
+    std::vector<const T*> out;
+    for (size_t t = 0; t < taps; ++t) out.push_back(reinterpret_cast<const T*>(input()) + t * channels);
+    return out;
+  }
+};
+
+template <typename T>
+void pool(benchmark::State& state, const std::function<void(const T* const* rows, T* out)>& call,
+          const Window& window) {
+  const std::vector<const T*> rows = window.rows<T>();
+  std::vector<T> out(window.channels);
   for (auto _ : state) {
-    kernels.quantize_u8(x.data(), kElements, {10, 128, 0, 255}, out.data());
+    call(rows.data(), out.data());
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * kElements * 5));
+  const size_t bytes = (window.taps + 1) * window.channels * sizeof(T);
+  state.SetBytesProcessed(static_cast<int64_t>(bytes) * state.iterations());
 }
 
-void add_u8(benchmark::State& state, const Kernels& kernels) {
-  const std::vector<uint8_t> a(kElements, 3), b(kElements, 200);
-  std::vector<uint8_t> out(kElements);
-  for (auto _ : state) {
-    kernels.add_u8(a.data(), b.data(), kElements, {0.1f, 3}, {0.2f, 100}, {5, 10, 0, 255}, out.data());
-    benchmark::ClobberMemory();
-  }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * kElements * 3));
+void add_pools(const std::string& row, const Kernels& k) {
+  const Window w;
+  const std::string shape = "3x3,channels" + std::to_string(w.channels);
+  add("max_u8", row, shape, [=, &k](auto& state) {
+    pool<uint8_t>(
+        state, [=, &k](auto rows, auto* out) { k.max_u8(rows, w.taps, w.channels, out); }, w);
+  });
+  add("max_f32", row, shape, [=, &k](auto& state) {
+    pool<float>(
+        state, [=, &k](auto rows, auto* out) { k.max_f32(rows, w.taps, w.channels, out); }, w);
+  });
+  add("average_u8", row, shape, [=, &k](auto& state) {
+    pool<uint8_t>(
+        state, [=, &k](auto rows, auto* out) { k.average_u8(rows, w.taps, w.channels, 128, 0.1f, out); }, w);
+  });
+  add("average_f32", row, shape, [=, &k](auto& state) {
+    pool<float>(
+        state, [=, &k](auto rows, auto* out) { k.average_f32(rows, w.taps, w.channels, 9, out); }, w);
+  });
 }
 
-void lut_u8(benchmark::State& state, const Kernels& kernels) {
-  const std::vector<uint8_t> x(kElements, 7), table(256, 9);
-  std::vector<uint8_t> out(kElements);
-  for (auto _ : state) {
-    kernels.lut_u8(x.data(), kElements, table.data(), out.data());
-    benchmark::ClobberMemory();
+void add_all() {
+  add_sizes("memcpy", "-", copy);
+  for (const std::string& row : available_isas()) {
+    const Kernels& kernels = kernels_for(row);
+    add_products(row, kernels);
+    add_streams(row, kernels);
+    add_pools(row, kernels);
   }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * kElements * 2));
 }
-
-void minmax_f32(benchmark::State& state, const Kernels& kernels) {
-  const std::vector<float> x(kElements, 0.5f);
-  for (auto _ : state) {
-    MinMaxF32 range{1, -1, 0};
-    kernels.minmax_f32(x.data(), kElements, &range);
-    benchmark::DoNotOptimize(range);
-  }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * kElements * 4));
-}
-
-[[maybe_unused]] const bool registered = [] {
-  for (const std::string& name : available_isas()) {
-    const Kernels& kernels = kernels_for(name);
-    const auto add = [&](const std::string& kernel, void (*body)(benchmark::State&, const Kernels&)) {
-      return benchmark::RegisterBenchmark((kernel + "/" + name).c_str(), body, kernels);
-    };
-    add("gemm_u8i8", gemm_u8i8)->Arg(64)->Arg(576);
-    add("gemm_f32", gemm_f32)->Arg(64)->Arg(576);
-    add("quantize_u8", quantize_u8);
-    add("add_u8", add_u8);
-    add("lut_u8", lut_u8);
-    add("minmax_f32", minmax_f32);
-  }
-  return true;
-}();
 
 }  // namespace
 }  // namespace q
+
+int main(int argc, char** argv) {
+  std::string short_turns = "--benchmark_min_time=0.02";
+  std::vector<char*> arguments = {argv[0], short_turns.data()};
+  arguments.insert(arguments.end(), argv + 1, argv + argc);
+  int count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
+  q::add_all();
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -184,6 +184,9 @@ TEST_P(ElementwiseKernel, AddAndMulOfF32EqualGeneric) {
 
 // ---- observation ----
 
+// Around the blocks in which rows look for ranges and count.
+const size_t kLongLengths[] = {511, 512, 513, 1000, 4095, 4096, 4097, 9001};
+
 TEST(GenericKernel, MinMaxLooksAtFiniteValuesOnlyAndCountsTheRest) {
   const float x[] = {3, kNan, -0.f, kInf, -2, -kInf};
   q::MinMaxF32 range = {kInf, -kInf, 0};
@@ -242,6 +245,21 @@ TEST_P(ElementwiseKernel, MinMaxEqualsGeneric) {
   }
 }
 
+TEST_P(ElementwiseKernel, MinMaxOfManyValuesEqualsGenericWhereverNanStands) {
+  for (const size_t n : kLongLengths) {
+    std::vector<float> x = random.f32(n);
+    for (int rounds = 0; rounds < 4; ++rounds) {
+      q::MinMaxF32 expected = {kInf, -kInf, 0}, actual = expected;
+      generic().minmax_f32(x.data(), n, &expected);
+      row->minmax_f32(x.data(), n, &actual);
+      EXPECT_TRUE(same(expected.lo, actual.lo)) << n << ": " << actual.lo << ", wanted " << expected.lo;
+      EXPECT_TRUE(same(expected.hi, actual.hi)) << n << ": " << actual.hi << ", wanted " << expected.hi;
+      EXPECT_EQ(expected.non_finite, actual.non_finite) << n;
+      x[static_cast<size_t>(random.between(0, static_cast<int64_t>(n) - 1))] = rounds % 2 ? kNan : -kInf;
+    }
+  }
+}
+
 TEST_P(ElementwiseKernel, MinMaxOfZerosIsPositiveZero) {
   const std::vector<float> x(33, -0.f);
   q::MinMaxF32 range = {kInf, -kInf, 0};
@@ -264,6 +282,49 @@ TEST_P(ElementwiseKernel, HistogramEqualsGeneric) {
       row->histogram_f32(x.data(), n, scale, first, actual.data());
       EXPECT_EQ(expected, actual) << n << " values, scale " << scale;
     }
+  }
+}
+
+// How often zeros are among the values decides how rows count them.
+TEST_P(ElementwiseKernel, HistogramOfManyValuesEqualsGenericForAnyShareOfZeros) {
+  for (const size_t n : kLongLengths) {
+    for (const float share : {0.f, 0.5f, 0.98f, 1.f}) {
+      std::vector<float> x = random.f32(n);
+      for (float& value : x) {
+        if (random.real(0, 1) < share) value = 0;
+        if (random.between(0, 99) == 0) value = kNan;
+      }
+      std::vector<uint32_t> expected(513), actual(513);
+      generic().histogram_f32(x.data(), n, 64, -256, expected.data());
+      row->histogram_f32(x.data(), n, 64, -256, actual.data());
+      EXPECT_EQ(expected, actual) << n << " values, zeros " << share;
+    }
+  }
+}
+
+TEST_P(ElementwiseKernel, HistogramKeepsToItsBinsWhenZeroHasNone) {
+  const size_t n = 1000;
+  for (const float base : {-4000.f, 4000.f}) {
+    std::vector<float> x = random.f32(n);
+    for (float& value : x) value += base;
+    x[7] = kNan;
+    const int64_t first = static_cast<int64_t>(base) - 4;
+    Output<uint32_t> expected(9), actual(9);
+    generic().histogram_f32(x.data(), n, 1, first, expected.data());
+    row->histogram_f32(x.data(), n, 1, first, actual.data());
+    EXPECT_EQ(expected.elements, actual.elements);
+  }
+}
+
+TEST_P(ElementwiseKernel, HistogramOfDenormalsEqualsGenericWhateverTheScale) {
+  const size_t n = 700;
+  std::vector<float> x(n);
+  for (float& value : x) value = kTiny * static_cast<float>(random.between(-4096, 4096));
+  for (const float scale : {0x1p126f, 0x1p100f, 1.f, 0x1p-10f, 0x1p-116f}) {
+    std::vector<uint32_t> expected(2049), actual(2049);
+    generic().histogram_f32(x.data(), n, scale, -1024, expected.data());
+    row->histogram_f32(x.data(), n, scale, -1024, actual.data());
+    EXPECT_EQ(expected, actual) << "scale " << scale;
   }
 }
 

@@ -205,6 +205,23 @@ TEST(Histogram, HasTheBinsOfItsDefinitionOnEveryInstructionSet) {
   }
 }
 
+TEST(Histogram, HasTheBinsOfItsDefinitionWhenTheRangeGrowsWithinATensor) {
+  const uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "Q_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  std::vector<float> values = draw(Kind::kNormal, 200'000, random);
+  for (size_t i = 0; i < values.size(); ++i) values[i] *= std::exp2(static_cast<float>(i / 10'000));
+  const int before = thread_count();
+  for (int threads : {1, 3}) {
+    set_thread_count(threads);
+    for (const Isa* isa : isas()) {
+      if (!supported(*isa)) continue;
+      EXPECT_EQ(seen(observed("histogram", values, isa->name)), expected(values)) << isa->name;
+    }
+  }
+  set_thread_count(before);
+}
+
 TEST(Histogram, UsesAtLeast2049BinsForDataThatIsNotCloserThanBinary32) {
   const uint64_t seed = test_seed();
   SCOPED_TRACE(testing::Message() << "Q_TEST_SEED=" << seed);

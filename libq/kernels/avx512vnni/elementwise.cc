@@ -6,66 +6,103 @@
 namespace q::avx512vnni {
 namespace {
 
-// Levels of reals; a NaN gives the zero point before clamping.
+// Levels of reals, not yet limited; those of NaN are 0. What leaves int32 is only cut above, because the
+// conversion gives the least int32 for all that it cannot express.
 struct ToLevels {
   __m512 inverse_scale;
-  Rounding rounded;
+  Saturation saturate;
 
   explicit inline ToLevels(const ToU8& to)
-      : inverse_scale(_mm512_set1_ps(to.inverse_scale)), rounded(to.zero_point, to.lo, to.hi) {}
+      : inverse_scale(_mm512_set1_ps(to.inverse_scale)), saturate(to.zero_point, to.lo, to.hi) {}
   inline __m512i operator()(__m512 x) const {
     const __m512 level = _mm512_mul_ps(x, inverse_scale);
-    return rounded(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(level, level, _CMP_ORD_Q), level));
+    const __mmask16 is_number = _mm512_cmp_ps_mask(level, level, _CMP_ORD_Q);
+    return _mm512_maskz_cvtps_epi32(is_number, _mm512_min_ps(_mm512_set1_ps(0x1p30f), level));
   }
 };
 
 // Reals of levels: scale * (q - zero_point).
 struct ToReals {
-  __m512 scale, zero_point;
+  __m512 scale;
+  __m512i zero_point;
 
   explicit inline ToReals(const AffineU8& from)
-      : scale(_mm512_set1_ps(from.scale)), zero_point(_mm512_set1_ps(static_cast<float>(from.zero_point))) {}
+      : scale(_mm512_set1_ps(from.scale)), zero_point(_mm512_set1_epi32(from.zero_point)) {}
   inline __m512 operator()(__mmask16 lanes, const uint8_t* q) const {
-    return _mm512_mul_ps(scale, _mm512_sub_ps(load_u8_as_f32(lanes, q), zero_point));
+    return _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(load_u8_as_i32(lanes, q), zero_point)));
   }
 };
 
+// Blocks of 64 bytes, of 16 values that `level(lanes, i)` gives for the elements from i on.
+template <typename Level>
+[[gnu::always_inline]] inline void write_levels(size_t n, const Saturation& saturate, uint8_t* out,
+                                                const Level& level) {
+  for_blocks(
+      n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
+        __m512i levels[4];
+        unroll<4>([&](auto v) __attribute__((always_inline)) {
+          levels[v] = level(vector_mask(lanes, v), i + 16 * v);
+        });
+        store_block(in_order(saturate(levels)), lanes, out + i);
+      });
+}
+
+// Blocks of 4 x 16 floats that `value(lanes, i)` gives.
+template <typename Value>
+[[gnu::always_inline]] inline void write_floats(size_t n, float* out, const Value& value) {
+  for_blocks(
+      n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
+        unroll<4>([&](auto v) __attribute__((always_inline)) {
+          const __mmask16 mask = vector_mask(lanes, v);
+          _mm512_mask_storeu_ps(out + i + 16 * v, mask, value(mask, i + 16 * v));
+        });
+      });
+}
+
 void quantize_u8(const float* x, size_t n, const ToU8& to, uint8_t* out) {
   const ToLevels levels(to);
-  for (size_t i = 0; i < n; i += 64) {
-    const __mmask64 lanes = block_mask(n - i);
-    __m512i level[4];
-    unroll<4>([&](auto v) __attribute__((always_inline)) {
-      level[v] = levels(_mm512_maskz_loadu_ps(vector_mask(lanes, v), x + i + 16 * v));
-    });
-    store_levels(level, lanes, out + i);
-  }
+  write_levels(
+      n, levels.saturate, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+        return levels(_mm512_maskz_loadu_ps(lanes, x + i));
+      });
 }
 
 void dequantize_u8(const uint8_t* q, size_t n, const AffineU8& from, float* out) {
   const ToReals reals(from);
-  for (size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = vector_mask(block_mask(n - i), 0);
-    _mm512_mask_storeu_ps(out + i, lanes, reals(lanes, q + i));
-  }
+  write_floats(
+      n, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) { return reals(lanes, q + i); });
 }
 
 // Without VBMI there is no permutation of 256 bytes, but one of 64 words: two of them hold the table, as
 // pairs of entries.
-void lut_u8(const uint8_t* x, size_t n, const uint8_t* table, uint8_t* out) {
-  const __m512i pairs0 = _mm512_loadu_si512(table), pairs1 = _mm512_loadu_si512(table + 64);
-  const __m512i pairs2 = _mm512_loadu_si512(table + 128), pairs3 = _mm512_loadu_si512(table + 192);
-  for (size_t i = 0; i < n; i += 32) {
-    const __mmask32 lanes = static_cast<__mmask32>(block_mask(n - i));
-    const __m512i at = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(lanes, x + i));
+struct Table {
+  __m512i pairs[4];
+
+  explicit inline Table(const uint8_t* entries) {
+    unroll<4>([&](auto v)
+                  __attribute__((always_inline)) { pairs[v] = _mm512_loadu_si512(entries + 64 * v); });
+  }
+  // Of 32 bytes in words.
+  inline __m512i operator()(__m512i at) const {
     const __m512i pair = _mm512_srli_epi16(at, 1);
-    const __m512i low = _mm512_permutex2var_epi16(pairs0, pair, pairs1);
-    const __m512i high = _mm512_permutex2var_epi16(pairs2, pair, pairs3);
+    const __m512i low = _mm512_permutex2var_epi16(pairs[0], pair, pairs[1]);
+    const __m512i high = _mm512_permutex2var_epi16(pairs[2], pair, pairs[3]);
     const __m512i both = _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(at, _mm512_set1_epi16(128)), high);
     const __mmask32 odd = _mm512_test_epi16_mask(at, _mm512_set1_epi16(1));
-    const __m512i entry = _mm512_mask_srli_epi16(both, odd, both, 8);
-    _mm256_mask_storeu_epi8(out + i, lanes, _mm512_cvtepi16_epi8(entry));
+    return _mm512_mask_srli_epi16(both, odd, both, 8);
   }
+};
+
+void lut_u8(const uint8_t* x, size_t n, const uint8_t* table, uint8_t* out) {
+  const Table entries(table);
+  for_blocks(
+      n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
+        unroll<2>([&](auto v) __attribute__((always_inline)) {
+          const __mmask32 mask = static_cast<__mmask32>(lanes >> (32 * v));
+          const __m512i at = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(mask, x + i + 32 * v));
+          _mm256_mask_storeu_epi8(out + i + 32 * v, mask, _mm512_cvtepi16_epi8(entries(at)));
+        });
+      });
 }
 
 // Q(D(a) + D(b)) where no sum is a NaN or leaves int32 as a level: the limits can wait until 64 levels are
@@ -101,64 +138,49 @@ void add_u8(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, co
             const ToU8& to, uint8_t* out) {
   if (NearLevels::fits(qa, qb, to)) {
     const NearLevels levels(qa, qb, to);
-    for_blocks(
-        n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
-          __m512i level[4];
-          unroll<4>([&](auto v) __attribute__((always_inline)) {
-            level[v] = levels(vector_mask(lanes, v), a + i + 16 * v, b + i + 16 * v);
-          });
-          store_block(in_order(levels.saturate(level)), lanes, out + i);
+    write_levels(
+        n, levels.saturate, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+          return levels(lanes, a + i, b + i);
         });
     return;
   }
   const ToReals real_a(qa), real_b(qb);
   const ToLevels levels(to);
-  for (size_t i = 0; i < n; i += 64) {
-    const __mmask64 lanes = block_mask(n - i);
-    __m512i level[4];
-    unroll<4>([&](auto v) __attribute__((always_inline)) {
-      const __mmask16 mask = vector_mask(lanes, v);
-      level[v] = levels(_mm512_add_ps(real_a(mask, a + i + 16 * v), real_b(mask, b + i + 16 * v)));
-    });
-    store_levels(level, lanes, out + i);
-  }
+  write_levels(
+      n, levels.saturate, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+        return levels(_mm512_add_ps(real_a(lanes, a + i), real_b(lanes, b + i)));
+      });
 }
 
+// The integer product has at most 17 bits: binary32 holds it.
 void mul_u8(const uint8_t* a, const uint8_t* b, size_t n, int32_t za, int32_t zb, const ToU8& to,
             uint8_t* out) {
-  const __m512 zero_a = _mm512_set1_ps(static_cast<float>(za)),
-               zero_b = _mm512_set1_ps(static_cast<float>(zb));
+  const __m512i zero_a = _mm512_set1_epi32(za), zero_b = _mm512_set1_epi32(zb);
   const ToLevels levels(to);
-  for (size_t i = 0; i < n; i += 64) {
-    const __mmask64 lanes = block_mask(n - i);
-    __m512i level[4];
-    unroll<4>([&](auto v) __attribute__((always_inline)) {
-      const __mmask16 mask = vector_mask(lanes, v);
-      level[v] = levels(_mm512_mul_ps(_mm512_sub_ps(load_u8_as_f32(mask, a + i + 16 * v), zero_a),
-                                      _mm512_sub_ps(load_u8_as_f32(mask, b + i + 16 * v), zero_b)));
-    });
-    store_levels(level, lanes, out + i);
-  }
+  write_levels(
+      n, levels.saturate, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+        return levels(
+            _mm512_cvtepi32_ps(_mm512_mullo_epi32(_mm512_sub_epi32(load_u8_as_i32(lanes, a + i), zero_a),
+                                                  _mm512_sub_epi32(load_u8_as_i32(lanes, b + i), zero_b))));
+      });
 }
 
 void add_f32(const float* a, const float* b, size_t n, float lo, float hi, float* out) {
   const __m512 least = _mm512_set1_ps(lo), most = _mm512_set1_ps(hi);
-  for (size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = vector_mask(block_mask(n - i), 0);
-    const __m512 sum =
-        _mm512_add_ps(_mm512_maskz_loadu_ps(lanes, a + i), _mm512_maskz_loadu_ps(lanes, b + i));
-    _mm512_mask_storeu_ps(out + i, lanes, clamp(sum, least, most));
-  }
+  write_floats(
+      n, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+        return clamp(_mm512_add_ps(_mm512_maskz_loadu_ps(lanes, a + i), _mm512_maskz_loadu_ps(lanes, b + i)),
+                     least, most);
+      });
 }
 
 void mul_f32(const float* a, const float* b, size_t n, float lo, float hi, float* out) {
   const __m512 least = _mm512_set1_ps(lo), most = _mm512_set1_ps(hi);
-  for (size_t i = 0; i < n; i += 16) {
-    const __mmask16 lanes = vector_mask(block_mask(n - i), 0);
-    const __m512 product =
-        _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, a + i), _mm512_maskz_loadu_ps(lanes, b + i));
-    _mm512_mask_storeu_ps(out + i, lanes, clamp(product, least, most));
-  }
+  write_floats(
+      n, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+        return clamp(_mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, a + i), _mm512_maskz_loadu_ps(lanes, b + i)),
+                     least, most);
+      });
 }
 
 }  // namespace

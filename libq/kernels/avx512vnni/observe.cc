@@ -7,45 +7,125 @@ namespace {
 
 constexpr int kNonFinite = 0x99;  // VFPCLASSPS: quiet and signalling NaN, +inf, -inf
 
-void minmax_f32(const float* x, size_t n, MinMaxF32* range) {
+// Widens the range by these values and returns true, if they are all finite; n >= 1.
+bool widen_by_finite(const float* x, size_t n, MinMaxF32* range) {
+  const __m512 some = _mm512_set1_ps(x[0]);
+  __m512 lo[4], hi[4], poison[4];  // a NaN from where there was something that is not finite
+  unroll<4>([&](auto v) __attribute__((always_inline)) {
+    lo[v] = hi[v] = some;
+    poison[v] = _mm512_setzero_ps();
+  });
+  for_blocks(
+      n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
+        unroll<4>([&](auto v) __attribute__((always_inline)) {
+          __m512 value = _mm512_mask_loadu_ps(some, vector_mask(lanes, v), x + i + 16 * v);
+          __asm__("" : "+v"(value));  // GCC 12 would load it once for each use
+          lo[v] = _mm512_min_ps(lo[v], value);
+          hi[v] = _mm512_max_ps(hi[v], value);
+          poison[v] = _mm512_fmadd_ps(value, _mm512_setzero_ps(), poison[v]);
+        });
+      });
+  const __m512 all = _mm512_add_ps(_mm512_add_ps(poison[0], poison[1]), _mm512_add_ps(poison[2], poison[3]));
+  if (_mm512_cmp_ps_mask(all, all, _CMP_UNORD_Q) != 0) return false;
+  // Adding +0 turns -0 into +0.
+  const float least =
+      _mm512_reduce_min_ps(_mm512_min_ps(_mm512_min_ps(lo[0], lo[1]), _mm512_min_ps(lo[2], lo[3]))) + 0.f;
+  const float most =
+      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(hi[0], hi[1]), _mm512_max_ps(hi[2], hi[3]))) + 0.f;
+  range->lo = least < range->lo ? least : range->lo;
+  range->hi = most > range->hi ? most : range->hi;
+  return true;
+}
+
+void widen_by_any(const float* x, size_t n, MinMaxF32* range) {
   __m512 lo = _mm512_set1_ps(range->lo), hi = _mm512_set1_ps(range->hi);
-  __m512i non_finite = _mm512_setzero_si512();
   for (size_t i = 0; i < n; i += 16) {
     const __mmask16 lanes = vector_mask(block_mask(n - i), 0);
-    // Adding +0 turns -0 into +0.
     const __m512 value = _mm512_add_ps(_mm512_maskz_loadu_ps(lanes, x + i), _mm512_setzero_ps());
     const __mmask16 odd = _mm512_mask_fpclass_ps_mask(lanes, value, kNonFinite);
-    const __mmask16 finite = lanes & ~odd;
-    lo = _mm512_mask_min_ps(lo, finite, value, lo);
-    hi = _mm512_mask_max_ps(hi, finite, value, hi);
-    non_finite = _mm512_mask_sub_epi32(non_finite, odd, non_finite, _mm512_set1_epi32(-1));
+    lo = _mm512_mask_min_ps(lo, lanes & ~odd, value, lo);
+    hi = _mm512_mask_max_ps(hi, lanes & ~odd, value, hi);
+    range->non_finite += static_cast<size_t>(_mm_popcnt_u32(odd));
   }
   range->lo = _mm512_reduce_min_ps(lo);
   range->hi = _mm512_reduce_max_ps(hi);
-  uint32_t counts[16];
-  _mm512_storeu_si512(counts, non_finite);
-  for (uint32_t count : counts) range->non_finite += count;
 }
 
-// Bins of 8 values, computed in binary64, where the product is exact.
-void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
-  const __m512d scales = _mm512_set1_pd(scale);
-  for (size_t i = 0; i < n; i += 8) {
-    const __mmask8 lanes = static_cast<__mmask8>(block_mask(n - i));
-    const __m256 value = _mm256_maskz_loadu_ps(lanes, x + i);
-    const __m512d scaled = _mm512_mul_pd(_mm512_cvtps_pd(value), scales);
-    const __m512d edge = _mm512_roundscale_pd(scaled, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    alignas(64) int64_t bin[8];
-    _mm512_store_si512(bin, _mm512_sub_epi64(_mm512_cvtpd_epi64(edge), _mm512_set1_epi64(first)));
-    const unsigned finite = lanes & ~_mm256_fpclass_ps_mask(value, kNonFinite);
-    if (finite == 0xff) {
-      unroll<8>([&](auto j) __attribute__((always_inline)) { ++counts[bin[j]]; });
-    } else {
-      for (int j = 0; j < 8; ++j) {
-        if (finite >> j & 1) ++counts[bin[j]];
-      }
-    }
+void minmax_f32(const float* x, size_t n, MinMaxF32* range) {
+  constexpr size_t kBlock = 4096;  // in the first-level cache, should it be looked at twice
+  for (size_t i = 0; i < n; i += kBlock) {
+    const size_t count = n - i < kBlock ? n - i : kBlock;
+    if (!widen_by_finite(x + i, count, range)) widen_by_any(x + i, count, range);
   }
+}
+
+// Counts by definition, for indices that int32 may not hold.
+void count_far(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
+  for (size_t i = 0; i < n; ++i) {
+    if (!__builtin_isfinite(x[i])) continue;
+    ++counts[static_cast<int64_t>(__builtin_floor(static_cast<double>(x[i]) * scale)) - first];
+  }
+}
+
+// A counter must be stored before it can be loaded again, and half of what comes out of a network is 0. So
+// the zeros are counted beside, and only the bins of the others wait for their turn in a list.
+struct Bins {
+  __m512 scale;
+  __m512i first;
+
+  // Writes the bins of those not in bin 0 to `list`, where there is place for 16, and returns their number;
+  // counts the others by lane. The product is exact but where it is too small for binary32, and there
+  // rounding down leaves the floor as it is. What is not finite gives the least int32, of which, like of 0,
+  // all bits but the first are 0.
+  [[gnu::always_inline]] inline size_t operator()(__m512 x, __mmask16 lanes, uint32_t* list,
+                                                  __m512i& zeros) const {
+    constexpr int kDown = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+    const __m512i index = _mm512_cvt_roundps_epi32(_mm512_mul_round_ps(x, scale, kDown), kDown);
+    const __mmask16 others = _mm512_mask_test_epi32_mask(lanes, index, _mm512_set1_epi32(0x7fffffff));
+    const __mmask16 none = _mm512_mask_testn_epi32_mask(lanes, index, index);
+    zeros = _mm512_mask_sub_epi32(zeros, none, zeros, _mm512_set1_epi32(-1));
+    const __m512i bin = _mm512_sub_epi32(index, first);
+    _mm512_storeu_si512(list, others == 0xffff ? bin : _mm512_maskz_compress_epi32(others, bin));
+    return static_cast<size_t>(_mm_popcnt_u32(others));
+  }
+};
+
+void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
+  constexpr int64_t kReach = int64_t{1} << 30;
+  if (first < -kReach || first > kReach) return count_far(x, n, scale, first, counts);
+  const Bins bins = {_mm512_set1_ps(scale), _mm512_set1_epi32(static_cast<int>(first))};
+  __m512i zeros = _mm512_setzero_si512();
+
+  // Only whole groups are counted, and the rest waits on: so the loop seldom turns more or less often than
+  // before.
+  constexpr size_t kBlock = 512, kGroup = 32;
+  // Who counts the values of a block has most often just looked for their range, and will do both for the
+  // next one.
+  constexpr size_t kAhead = 1 << 14;
+  alignas(64) uint32_t list[kGroup + kBlock + 16];
+  size_t waiting = 0;
+  for (size_t i = 0; i < n;) {
+    const size_t end = n - i < kBlock ? n : i + kBlock;
+    for (; i + 16 <= end; i += 16) {
+      _mm_prefetch(x + i + kAhead, _MM_HINT_T1);
+      waiting += bins(_mm512_loadu_ps(x + i), 0xffff, list + waiting, zeros);
+    }
+    if (i < end) {
+      const __mmask16 lanes = vector_mask(block_mask(end - i), 0);
+      waiting += bins(_mm512_maskz_loadu_ps(lanes, x + i), lanes, list + waiting, zeros);
+      i = end;
+    }
+    size_t done = 0;
+    for (; done + kGroup <= waiting; done += kGroup)
+      unroll<kGroup>([&](auto j) __attribute__((always_inline)) { ++counts[list[done + j]]; });
+    waiting -= done;
+    unroll<kGroup / 16>([&](auto v) __attribute__((always_inline)) {
+      _mm512_store_si512(list + 16 * v, _mm512_loadu_si512(list + done + 16 * v));
+    });
+  }
+  for (size_t j = 0; j < waiting; ++j) ++counts[list[j]];
+  const uint32_t found = static_cast<uint32_t>(_mm512_reduce_add_epi32(zeros));
+  if (found > 0) counts[-first] += found;
 }
 
 }  // namespace
