@@ -100,6 +100,9 @@ std::vector<Product> products(size_t mr, size_t nr) {
   for (const size_t columns : {nr - 1, nr, nr + 1, 2 * nr + 3}) all.push_back({mr + 1, columns, 3, 6});
   for (const size_t k : {1, 2, 3, 4, 5, 7, 8, 63, 64, 65, 257}) all.push_back({mr, nr - 1, 1, k});
   for (const size_t taps : {2, 3, 9, 25}) all.push_back({mr, nr, taps, 3});
+  // Deeper, and longer, than what a kernel widens at a time; a tap lies across the border.
+  all.push_back({mr + 1, nr, 9, 37});
+  all.push_back({131, 20, 2, 9});
   return all;
 }
 

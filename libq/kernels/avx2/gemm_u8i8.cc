@@ -14,11 +14,17 @@ constexpr size_t kBlockRows = 11 * kRows, kColumns = 64;
 constexpr size_t kDepth = 128;              // of a slice
 constexpr size_t kRowStride = kDepth + 16;  // rows begin in different sets of the cache
 
+using Stripe = int16_t[kDepth * kStripe];  // weights, [depth / 2][kStripe][2]
+
 struct Block {
   alignas(32) int16_t x[kBlockRows][kRowStride];
-  alignas(32) int16_t weights[kDepth * kStripe];
+  alignas(32) Stripe weights[kColumns / kStripe];
   alignas(32) int32_t sum[kBlockRows][kColumns];
 };
+
+inline void store_words(__m256i words, int16_t* out) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), words);
+}
 
 // Four bytes become the words 0, 2, 1, 3: in a vector of weights a word is the even byte of a pair, or the
 // odd.
@@ -28,8 +34,7 @@ inline void widen(const uint8_t* a, size_t n, int16_t* x) {
   size_t i = 0;
   for (; i + 16 <= n; i += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(x + i),
-                        _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), order));
+    store_words(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), order), x + i);
   }
   for (; i < n; i += 4) {
     const __m128i bytes = _mm_loadu_si32(a + i);
@@ -38,15 +43,16 @@ inline void widen(const uint8_t* a, size_t n, int16_t* x) {
   }
 }
 
-// A stripe of weights: [depth / 2][kStripe][2].
-void widen_stripe(const int8_t* b, size_t depth, int16_t* weights) {
-  for (size_t i = 0; i < depth; i += 4, b += kColumns * 4, weights += kStripe * 4) {
-    unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
-      const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + 32 * v));
-      __m256i* out = reinterpret_cast<__m256i*>(weights) + v;
-      _mm256_store_si256(out, _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8));
-      _mm256_store_si256(out + kVectors, _mm256_srai_epi16(bytes, 8));
-    });
+void widen_weights(const int8_t* b, size_t depth, size_t columns, Stripe* stripes) {
+  for (size_t i = 0; i < depth; i += 4, b += kColumns * 4) {
+    for (size_t column = 0; column < columns; column += kStripe) {
+      int16_t* out = stripes[column / kStripe] + i * kStripe;
+      unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
+        const __m256i bytes = load_32(reinterpret_cast<const uint8_t*>(b + column * 4 + 32 * v));
+        store_words(_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), out + 16 * v);
+        store_words(_mm256_srai_epi16(bytes, 8), out + 16 * (v + kVectors));
+      });
+    }
   }
 }
 
@@ -113,11 +119,11 @@ void run_block(const GemmU8I8& g, const Requantize& requantize, size_t first, si
       offset += n;
       if (offset == row_length) offset = 0, ++tap;
     }
+    widen_weights(g.b + done * kColumns, depth, g.columns, block.weights);
     for (size_t column = 0; column < g.columns; column += kStripe) {
-      widen_stripe(g.b + done * kColumns + column * 4, depth, block.weights);
+      const int16_t* weights = block.weights[column / kStripe];
       for (size_t r = 0; r < count; r += kRows)
-        kMultiply[count - r < kRows ? count - r : kRows](block.x[r], block.weights, depth,
-                                                         block.sum[r] + column);
+        kMultiply[count - r < kRows ? count - r : kRows](block.x[r], weights, depth, block.sum[r] + column);
     }
   }
 
