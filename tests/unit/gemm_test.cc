@@ -449,6 +449,18 @@ TEST(Gemm, TheNumberOfThreadsChangesNoBit) {
   }
 }
 
+// Rows that look as if they lay at a constant step, the step being that into the padding.
+TEST(Gemm, ALineWhoseSecondPixelIsPaddingIsRight) {
+  Random random(6);
+  for (const bool quantized : {false, true}) {
+    for (const char* pads : {"pads=0,0,0,1", "pads=0,0,1,1", "pads=0,1,0,0", "pads=1,0,0,0"}) {
+      Problem p{.attrs = parse_attrs(op_conv2d, pads)};
+      fill(p, random, quantized, Shape{2, 20, 1, 1}, Shape{3, 20, 1, 1});
+      expect_direct_on_all_rows(p);
+    }
+  }
+}
+
 TEST(Gemm, AWindowLargerThanTheStackIsRight) {
   Random random(4);
   for (const int64_t group : {1, 2}) {

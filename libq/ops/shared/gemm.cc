@@ -140,6 +140,7 @@ int64_t step_of(const ImageRows& rows) {
   const OffsetTable& window = rows.window;
   if (window.taps != 1) return 0;
   const int64_t step = window.inner_pixels > 1 ? window.inner[1] - window.inner[0] : rows.image_stride;
+  if (step < 0) return 0;  // a second pixel in the padding
   for (int64_t i = 0; i < window.inner_pixels; ++i)
     if (window.inner[static_cast<size_t>(i)] != i * step) return 0;
   for (int64_t o = 0; o * window.inner_pixels < window.pixels; ++o)
