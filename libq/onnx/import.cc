@@ -328,7 +328,7 @@ Graph build_graph(const OnnxModel& model, Changes& changes) {
 // Names from the file may hold anything; a message is one line.
 std::string one_line(std::string message) {
   for (char& c : message)
-    if ((c >= 0 && c < ' ') || c == '\x7f') c = '?';
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
   return message;
 }
 

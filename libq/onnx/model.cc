@@ -138,7 +138,7 @@ struct Skeleton {
 };
 
 void check_name(const std::string& name, std::string_view kind) {
-  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; };
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
   if (std::any_of(name.begin(), name.end(), is_control))
     throw Error(ErrorKind::kInvalid, text(kind, " ", name, ": a control character in the name, wanted none"));
 }
