@@ -6,6 +6,9 @@
 
 namespace q {
 
-uint32_t cpu_features() { return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? kCpuNeonDot : 0; }
+uint32_t cpu_features() {
+  const bool dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  return dot ? uint32_t{kCpuNeonDot} : 0;
+}
 
 }  // namespace q
