@@ -455,7 +455,7 @@ TEST(Gemm, ALineWhoseSecondPixelIsPaddingIsRight) {
   for (const bool quantized : {false, true}) {
     for (const char* pads : {"pads=0,0,0,1", "pads=0,0,1,1", "pads=0,1,0,0", "pads=1,0,0,0"}) {
       Problem p{.attrs = parse_attrs(op_conv2d, pads)};
-      fill(p, random, quantized, Shape{2, 20, 1, 1}, Shape{3, 20, 1, 1});
+      fill(p, random, quantized, Shape{1, 20, 1, 1}, Shape{3, 20, 1, 1});
       expect_direct_on_all_rows(p);
     }
   }
