@@ -112,7 +112,10 @@ class Pool {
         state = state_.load(std::memory_order_relaxed);
         if (state / kEpoch != seen / kEpoch) return state;
       }
-      if (std::chrono::steady_clock::now() - start > kPatience) state_.wait(state, std::memory_order_relaxed);
+      if (std::chrono::steady_clock::now() - start > kPatience)
+        state_.wait(state, std::memory_order_relaxed);
+      else
+        std::this_thread::yield();  // should this be the core of the thread that makes the loops
     }
   }
 
