@@ -137,7 +137,7 @@ class LocalBuilder {
 };
 
 // The values of one batch by name, as reals.
-using Batch = std::map<std::string, std::vector<float>, std::less<>>;
+using Batch = std::map<std::string, Tensor, std::less<>>;
 
 class ModelComparison {
  public:
@@ -146,7 +146,7 @@ class ModelComparison {
     const std::vector<ValueId> in_second = line_up();
     if (with_local) local_ = LocalBuilder(second, first).build();
     runners_.emplace_back(first, job.inputs[0],
-                          ExecOptions{.batch = batch, .isa = job.isa, .keep = all_activations(first)});
+                          ExecOptions{.batch = batch, .isa = job.isa, .keep = wanted_of_first()});
     runners_.emplace_back(second, job.inputs[1],
                           ExecOptions{.batch = batch, .isa = job.isa, .keep = in_second});
     if (!local_.outputs.empty())
@@ -160,14 +160,20 @@ class ModelComparison {
 
   // labels: empty when the data have none.
   void add(const std::vector<Tensor>& inputs, const std::vector<int64_t>& labels) {
-    Batch reference, actual;
+    // of the reference every value is held, of what is compared with it one at a time
+    Batch reference;
     runners_[0].run(inputs,
                     [&](ValueId id, View view) { reference[value_of(first_, id).name] = reals(view); });
-    runners_[1].run(inputs, [&](ValueId id, View view) { actual[names_.of(id)] = reals(view); });
-    for (TensorRow& row : out_.rows) add_difference(row.name, reference, actual, row.cumulative);
-    if (runners_.size() > 2) add_local(reference, inputs[0].type.shape[0]);
-    if (!logits_.empty())
-      add_decisions(reference.at(logits_), actual.at(logits_), inputs[0].type.shape[0], labels);
+    Tensor logits;
+    runners_[1].run(inputs, [&](ValueId id, View view) {
+      const Tensor actual = reals(view);
+      const auto row = row_of_value_.find(id);
+      if (row != row_of_value_.end())
+        add_difference(out_.rows[row->second].name, reference, actual, out_.rows[row->second].cumulative);
+      if (id == second_.outputs[0]) logits = actual;
+    });
+    if (runners_.size() > 2) add_local(reference);
+    if (!logits_.empty()) add_decisions(reference.at(logits_), logits, labels);
     out_.samples += inputs[0].type.shape[0];
   }
 
@@ -175,9 +181,15 @@ class ModelComparison {
   Comparison result() { return std::move(out_); }
 
  private:
-  static std::vector<ValueId> all_activations(const Graph& graph) {
-    std::vector<ValueId> out = graph.inputs;
-    for (const auto& [name, id] : computed_values(graph)) out.push_back(id);
+  // What the first model's values are compared with, or taken for.
+  std::vector<ValueId> wanted_of_first() const {
+    std::vector<ValueId> out;
+    for (size_t i = 0; i < first_.values.size(); ++i) {
+      const Value& value = first_.values[i];
+      const ValueId local = find_value(local_.graph, value.name);
+      const bool is_local_input = std::ranges::find(local_.graph.inputs, local) != local_.graph.inputs.end();
+      if (row_of_.contains(value.name) || is_local_input) out.push_back(static_cast<ValueId>(i));
+    }
     return out;
   }
 
@@ -193,7 +205,7 @@ class ModelComparison {
       if (node.op == "quantize" || !in_first.contains(real) || row_of_.contains(real)) continue;
       const auto is_named = [&](ValueId output) { return value_of(second_, output).name == real; };
       const bool is_output = std::any_of(second_.outputs.begin(), second_.outputs.end(), is_named);
-      row_of_[real] = out_.rows.size();
+      row_of_[real] = row_of_value_[node.outputs[0]] = out_.rows.size();
       out_.rows.push_back({real, node.name, node.op, {}, std::nullopt, is_output});
       keep.push_back(node.outputs[0]);
     }
@@ -201,36 +213,29 @@ class ModelComparison {
     return keep;
   }
 
-  static void add_difference(const std::string& name, const Batch& reference, const Batch& actual,
+  static void add_difference(const std::string& name, const Batch& reference, const Tensor& actual,
                              Difference& difference) {
-    const std::vector<float>&x = reference.at(name), &y = actual.at(name);
-    if (x.size() != y.size())
+    const Tensor& expected = reference.at(name);
+    if (expected.type.shape != actual.type.shape)
       throw Error(ErrorKind::kInvalid, text("/values/", name, ": has another shape in the second model"));
-    difference.add(x.data(), y.data(), static_cast<int64_t>(x.size()));
+    difference.add(expected.as<float>(), actual.as<float>(), elements(actual.type.shape));
   }
 
-  void add_local(const Batch& reference, int64_t samples) {
+  void add_local(const Batch& reference) {
     std::vector<Tensor> inputs;
-    for (ValueId id : local_.graph.inputs) {
-      Shape shape = value_of(local_.graph, id).type.shape;
-      for (int64_t& extent : shape.dims)
-        if (extent == kFree) extent = samples;
-      inputs.push_back(make_tensor(shape, reference.at(value_of(local_.graph, id).name)));
-    }
-    Batch alone;
-    runners_[2].run(inputs, [&](ValueId id, View view) { alone[local_.outputs.at(id)] = reals(view); });
-    for (const auto& [name, values] : alone) {
+    for (ValueId id : local_.graph.inputs) inputs.push_back(reference.at(value_of(local_.graph, id).name));
+    runners_[2].run(inputs, [&](ValueId id, View view) {
+      const std::string& name = local_.outputs.at(id);
       TensorRow& row = out_.rows[row_of_.at(name)];
       if (!row.local) row.local.emplace();
-      add_difference(name, reference, alone, *row.local);
-    }
+      add_difference(name, reference, reals(view), *row.local);
+    });
   }
 
-  void add_decisions(const std::vector<float>& reference, const std::vector<float>& actual, int64_t samples,
-                     const std::vector<int64_t>& labels) {
-    const int64_t classes = static_cast<int64_t>(reference.size()) / samples;
-    const std::vector<int64_t> a = top1(reference.data(), samples, classes),
-                               b = top1(actual.data(), samples, classes);
+  void add_decisions(const Tensor& reference, const Tensor& actual, const std::vector<int64_t>& labels) {
+    const int64_t samples = reference.type.shape[0], classes = reference.type.shape[1];
+    const std::vector<int64_t> a = top1(reference.as<float>(), samples, classes),
+                               b = top1(actual.as<float>(), samples, classes);
     if (!labels.empty() && !out_.first_right) out_.first_right = out_.second_right = 0;
     for (size_t i = 0; i < a.size(); ++i) {
       *out_.same_top1 += a[i] == b[i];
@@ -244,7 +249,8 @@ class ModelComparison {
   RealNames names_;
   LocalGraph local_;
   std::vector<BatchRunner> runners_;  // of the first model, the second, and the second's nodes each alone
-  std::map<std::string, size_t, std::less<>> row_of_;
+  std::map<std::string, size_t, std::less<>> row_of_;  // by the name in the first model
+  std::map<ValueId, size_t> row_of_value_;             // by the value of the second
   std::string logits_;  // the output that decides, empty when it is no [N, classes]
   Comparison out_;
 };

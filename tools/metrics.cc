@@ -16,9 +16,10 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLogOf10 = 2.302585092994045684;
 
 template <typename T>
-std::vector<float> converted(View view) {
-  const T* values = view.as<T>();
-  return std::vector<float>(values, values + elements(view.shape));
+Tensor converted(View view) {
+  Tensor out = make_tensor(DType::kF32, view.shape);
+  std::copy_n(view.as<T>(), elements(view.shape), out.as<float>());
+  return out;
 }
 
 }  // namespace
@@ -50,11 +51,8 @@ double cosine(const Difference& d) {
 
 double mean_error(const Difference& d) { return d.count == 0 ? 0 : d.errors / static_cast<double>(d.count); }
 
-std::vector<float> reals(View view) {
-  if (view.qparams != nullptr && view.dtype != DType::kF32) {
-    const Tensor values = dequantize(view);
-    return {values.as<float>(), values.as<float>() + elements(view.shape)};
-  }
+Tensor reals(View view) {
+  if (view.qparams != nullptr && view.dtype != DType::kF32) return dequantize(view);
   switch (view.dtype) {
     case DType::kF32:
       return converted<float>(view);

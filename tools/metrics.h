@@ -24,8 +24,8 @@ double sqnr_db(const Difference& difference);
 double cosine(const Difference& difference);
 double mean_error(const Difference& difference);
 
-// The values a view means: f32 as it is, integers dequantized (or as plain numbers when they have no scale).
-std::vector<float> reals(View view);
+// The values a view means, as f32: integers dequantized (or as plain numbers when they have no scale).
+Tensor reals(View view);
 // Per row of [N, C] the column of the largest value, the first of equals; NaN is smaller than anything.
 std::vector<int64_t> top1(const float* values, int64_t rows, int64_t columns);
 

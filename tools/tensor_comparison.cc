@@ -24,9 +24,8 @@ Difference compare_entries(TensorReader& a, size_t in_a, TensorReader& b, size_t
   const int64_t step = std::max<int64_t>(1, kBlockElements / std::max<int64_t>(1, row_elements));
   for (int64_t first = 0; first < rows; first += step) {
     const int64_t count = std::min(step, rows - first);
-    const std::vector<float> x = reals(a.read(in_a, first, count).view()),
-                             y = reals(b.read(in_b, first, count).view());
-    out.add(x.data(), y.data(), static_cast<int64_t>(x.size()));
+    const Tensor x = reals(a.read(in_a, first, count).view()), y = reals(b.read(in_b, first, count).view());
+    out.add(x.as<float>(), y.as<float>(), elements(x.type.shape));
   }
   return out;
 }
