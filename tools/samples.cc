@@ -1,5 +1,7 @@
 #include "samples.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <charconv>
 #include <sstream>
@@ -84,7 +86,9 @@ Samples open_samples(Job& job, const SampleOptions& options, const Graph& model,
 BatchRunner::BatchRunner(const Graph& graph, const std::string& path, ExecOptions options)
     : graph_(graph),
       options_(std::move(options)),
-      full_(in_file(path, [&] { return Executable(graph, options_); })) {}
+      full_(in_file(path, [&] { return Executable(graph, options_); })) {
+  malloc_trim(0);  // packing has left holes in memory that runs would not fill
+}
 
 void BatchRunner::run(const std::vector<Tensor>& inputs, const Executable::Sink& sink) {
   std::vector<View> views;

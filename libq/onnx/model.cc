@@ -318,7 +318,7 @@ OnnxModel::Node read_node(onnx::NodeProto& from, const std::string& name, int64_
   check_schema(from, opset);
   out.inputs = {from.input().begin(), from.input().end()};
   out.outputs = {from.output().begin(), from.output().end()};
-  from.Clear();
+  onnx::NodeProto().Swap(&from);  // Clear() would keep the memory
   return out;
 }
 
@@ -332,7 +332,7 @@ void read_constants(onnx::GraphProto& proto, const Graph& used, const std::optio
     if (names.contains(tensor.name()))
       at(text("initializer ", tensor.name()),
          [&] { model.constants.emplace(tensor.name(), read_tensor(tensor, folder)); });
-    tensor.Clear();
+    onnx::TensorProto().Swap(&tensor);
   }
 }
 
