@@ -50,7 +50,7 @@ std::vector<std::string> shortfalls(const q::Comparison& c) {
 q::Comparison compare_files(q::Job& job) {
   const q::InputFile &first = job.open(job.inputs[0]), &second = job.open(job.inputs[1]);
   for (const q::InputFile* input : {&first, &second}) {
-    const q::Format found = q::format_of(input->path(), input->shown());
+    const q::Format found = q::read_any_file(input->path(), input->shown()).format;
     if (found != q::Format::kTensors)
       throw q::Error(q::ErrorKind::kUsage,
                      q::text(input->shown(), ": is ", q::name_of(found), ", wanted tensors, or --data FILE"));

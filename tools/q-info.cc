@@ -49,16 +49,13 @@ q::ExitStatus run(q::Job& job) {
   if (list_ops) return print_ops(), q::kDone;
   if (list_observers) return print_observers(), q::kDone;
   const q::InputFile& input = job.open(job.inputs[0]);
-  const q::Format format = q::format_of(input.path(), input.shown());
-  if (dot && format != q::Format::kModel)
+  const q::File file = q::read_any_file(input.path(), input.shown());
+  if (dot && file.format != q::Format::kModel)
     throw q::Error(q::ErrorKind::kUsage,
-                   q::text(input.shown(), ": is ", q::name_of(format), ", --dot wants q-model"));
-  if (format == q::Format::kTensors) {
+                   q::text(input.shown(), ": is ", q::name_of(file.format), ", --dot wants q-model"));
+  if (file.format == q::Format::kTensors)
     print_tensors(input);
-    return q::kDone;
-  }
-  const q::File file = q::read_file(input.path(), input.shown());
-  if (json)
+  else if (json)
     std::cout << q::info_json(file).dump(2) << '\n';
   else if (dot)
     std::cout << q::info_dot(file);

@@ -141,12 +141,13 @@ Tensor make_tensor(TensorType type) {
   const size_t size = bytes(type.dtype, type.shape);
   if (size > SIZE_MAX - kSlack - kAlignment)
     throw Error(ErrorKind::kSystem, text(size, " bytes do not fit in memory"));
-  const size_t allocated = (size + kSlack + kAlignment - 1) / kAlignment * kAlignment;
-  void* data = std::aligned_alloc(kAlignment, allocated);
-  if (data == nullptr)
+  // calloc, unlike an aligned allocation, knows what the system has cleared already
+  const std::shared_ptr<void> owner(std::calloc(size + kSlack + kAlignment, 1), std::free);
+  if (owner == nullptr)
     throw Error(ErrorKind::kSystem, text("out of memory for a tensor of ", size, " bytes"));
-  std::memset(data, 0, allocated);
-  return {std::move(type), std::shared_ptr<std::byte>(static_cast<std::byte*>(data), std::free)};
+  const size_t past = reinterpret_cast<uintptr_t>(owner.get()) % kAlignment;
+  std::byte* data = static_cast<std::byte*>(owner.get()) + (kAlignment - past);
+  return {std::move(type), std::shared_ptr<std::byte>(owner, data)};
 }
 
 Tensor make_tensor(DType dtype, const Shape& shape) { return make_tensor({dtype, shape, std::nullopt}); }

@@ -74,10 +74,6 @@ std::vector<Array> open_arrays(const std::string& path, const std::string& shown
   return {open_npy(path, shown)};
 }
 
-Format format_of(const std::string& path, const std::string& shown) {
-  if (container_of(path) != Container::kHdf5) return Format::kTensors;
-  const h5::Object root = h5::open_file(path, shown);
-  return h5::has_attribute(root, "format") ? read_header(root).format : Format::kTensors;
-}
+bool is_numpy(const std::string& path) { return container_of(path) != Container::kHdf5; }
 
 }  // namespace q

@@ -12,5 +12,7 @@ namespace q {
 // of ours have the names of tensors and perhaps qparams, others their paths below the group; that of a .npy
 // file is x.
 std::vector<Array> open_arrays(const std::string& path, const std::string& shown, const std::string& group);
+// True for a .npy or .npz file, by its first bytes.
+bool is_numpy(const std::string& path);
 
 }  // namespace q

@@ -84,11 +84,16 @@ struct Input {
   Tensor read(int64_t first, int64_t count) const {
     const Tensor raw = read_rows(array, first, count);
     if (is_plain_integer()) return as_integers(raw);
-    Tensor reals = make_tensor(DType::kF32, raw.type.shape);
-    convert(raw, reals.as<float>());
+    Tensor reals = raw.type.dtype == DType::kF32 ? raw : as_floats(raw);
     normalise(reals);
     // of a calibrated model the input is float, and the parameters are for q-convert
     return type.dtype != DType::kF32 ? quantize(reals.view(), type.dtype, *type.qparams) : reals;
+  }
+
+  static Tensor as_floats(const Tensor& raw) {
+    Tensor reals = make_tensor(DType::kF32, raw.type.shape);
+    convert(raw, reals.as<float>());
+    return reals;
   }
 
   bool is_plain_integer() const { return type.dtype != DType::kF32 && !type.qparams; }

@@ -1,8 +1,9 @@
 // Model and stats files as a whole.
 #include "q/file.h"
 
+#include "io/array_file.h"
 #include "io/graph_file.h"
-#include "io/h5.h"
+#include "io/h5_attribute.h"
 #include "io/header.h"
 #include "io/stats_file.h"
 
@@ -16,10 +17,7 @@ void write_parts(const h5::Object& root, const File& file) {
   if (file.format == Format::kStats || !file.stats.entries.empty()) write_stats(root, file.stats);
 }
 
-}  // namespace
-
-File read_file(const std::string& path, const std::string& shown) {
-  const h5::Object root = h5::open_file(path, shown);
+File read_parts(const h5::Object& root) {
   File file;
   Header header = read_header(root);
   file.format = header.format;
@@ -27,6 +25,19 @@ File read_file(const std::string& path, const std::string& shown) {
   if (file.format == Format::kModel) file.graph = read_graph(root);
   if (file.format != Format::kTensors) file.stats = read_stats(root);
   return file;
+}
+
+}  // namespace
+
+File read_file(const std::string& path, const std::string& shown) {
+  return read_parts(h5::open_file(path, shown));
+}
+
+File read_any_file(const std::string& path, const std::string& shown) {
+  const File tensors{.format = Format::kTensors};
+  if (is_numpy(path)) return tensors;
+  const h5::Object root = h5::open_file(path, shown);
+  return h5::has_attribute(root, "format") ? read_parts(root) : tensors;
 }
 
 void write_file(const std::string& path, const File& file, const std::string& shown) {

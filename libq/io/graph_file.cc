@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 #include <unordered_map>
 
 #include "base/text.h"
+#include "io/constants.h"
 #include "io/names.h"
 #include "io/qparams_attributes.h"
 #include "io/tensor_dataset.h"
@@ -26,38 +26,6 @@ constexpr std::string_view kObservationAttributes[] = {
 
 bool is_node_attribute(std::string_view name) {
   return std::ranges::find(kNodeAttributes, name) != std::end(kNodeAttributes);
-}
-
-// bits: of one IEEE-like element, with its exponent where `exponent` is set.
-template <typename Bits>
-bool all_finite(const std::byte* data, size_t count, Bits exponent) {
-  for (size_t i = 0; i < count; ++i) {
-    Bits bits;
-    std::memcpy(&bits, data + i * sizeof(Bits), sizeof(Bits));
-    if ((bits & exponent) == exponent) return false;
-  }
-  return true;
-}
-
-bool is_finite(const Tensor& tensor) {
-  const size_t count = static_cast<size_t>(elements(tensor.type.shape));
-  const std::byte* data = tensor.data.get();
-  switch (tensor.type.dtype) {
-    case DType::kF32:
-      return all_finite<uint32_t>(data, count, 0x7f800000u);
-    case DType::kF64:
-      return all_finite<uint64_t>(data, count, 0x7ff0000000000000u);
-    case DType::kF16:
-      return all_finite<uint16_t>(data, count, 0x7c00u);
-    case DType::kBF16:
-      return all_finite<uint16_t>(data, count, 0x7f80u);
-    default:
-      return true;
-  }
-}
-
-void refuse_not_finite(const h5::Object& at, const Tensor& tensor) {
-  if (!is_finite(tensor)) h5::refuse(at, "holds NaN or infinity");
 }
 
 // ---- writing ----
@@ -110,20 +78,10 @@ void write_value(const h5::Object& parent, const Value& value, size_t index) {
   if (value.observation) write_observation(group, *value.observation);
 }
 
-void write_constant(const h5::Object& parent, const Value& value) {
-  const Tensor tensor = value.constant();
-  assert(tensor.type.dtype == value.type.dtype && tensor.type.shape == value.type.shape);
-  const std::string link = escape_name(value.name);
-  refuse_not_finite({nullptr, parent.file, text(parent.path, "/", link)}, tensor);
-  View view = tensor.view();
-  view.qparams = value.type.qparams ? &*value.type.qparams : nullptr;
-  write_tensor(parent, link, view);
-}
-
 // ---- reading ----
 
-std::string name_of_link(const h5::Object& object, const std::string& link) {
-  if (std::optional<std::string> name = unescape_name(link)) return *std::move(name);
+std::string name_of_link(const h5::Object& object, const h5::Link& link) {
+  if (std::optional<std::string> name = unescape_name(link.name)) return *std::move(name);
   h5::refuse(object, "the name is not escaped as in a URL");
 }
 
@@ -226,7 +184,7 @@ class Reader {
   // The groups below one, sorted by their attribute `order`.
   static std::vector<std::pair<std::string, h5::Object>> in_order(const h5::Object& parent) {
     std::vector<std::tuple<int64_t, std::string, h5::Object>> found;
-    for (const std::string& link : h5::children(parent)) {
+    for (const h5::Link& link : h5::children(parent)) {
       h5::Object group = h5::open_group(parent, link);
       const int64_t order = h5::read_int(group, "order");
       found.emplace_back(order, name_of_link(group, link), std::move(group));
@@ -241,20 +199,16 @@ class Reader {
     for (auto& [name, group] : in_order(h5::open_group(root_, "values"))) {
       if (!ids_.emplace(name, static_cast<ValueId>(graph_.values.size())).second)
         h5::refuse(group, "two values have this name");
-      Value value;
-      value.name = name;
-      if (h5::has_child(group, "observation"))
-        value.observation = read_observation(h5::open_group(group, "observation"));
-      graph_.values.push_back(std::move(value));
+      graph_.values.push_back({std::move(name), {}, std::nullopt, {}});
       groups_.push_back(std::move(group));
     }
   }
 
   void read_constants(const h5::Object& parent) {
-    for (const std::string& link : h5::children(parent)) {
+    for (const h5::Link& link : h5::children(parent)) {
       const h5::Object dataset = h5::open_dataset(parent, link);
       const auto found = ids_.find(name_of_link(dataset, link));
-      if (found == ids_.end()) h5::refuse(dataset, text("no group /values/", link));
+      if (found == ids_.end()) h5::refuse(dataset, text("no group /values/", link.name));
       Value& value = graph_.values[static_cast<size_t>(found->second)];
       if (value.constant) h5::refuse(dataset, "two constants have this name");
       refuse_other_attributes(dataset, kQParamsAttributes, kConstantAttributes);
@@ -263,17 +217,11 @@ class Reader {
       TensorType stored = value.type;
       if (!is_integer(stored.dtype))
         stored.qparams.reset();  // chosen for q-convert, not yet what the elements mean
-      // the dataset is opened again when it is read: thousands of open ones would cost memory
-      value.constant = [parent, link, stored] {
-        const h5::Object at = h5::open_dataset(parent, link);
-        Tensor tensor = read_tensor(at, stored);
-        refuse_not_finite(at, tensor);
-        return tensor;
-      };
+      value.constant = stored_constant(parent, link, std::move(stored));
     }
   }
 
-  // Types of the values that are no constants.
+  // Types of the values that are no constants, and the observations of all.
   void require_types() {
     for (size_t i = 0; i < graph_.values.size(); ++i) {
       Value& value = graph_.values[i];
@@ -292,7 +240,10 @@ class Reader {
         }
         value.type.qparams = read_qparams(group, value.type.dtype);
       }
-      if (value.observation) check_observation(h5::open_group(group, "observation"), value);
+      if (!h5::has_child(group, "observation")) continue;
+      const h5::Object observation = h5::open_group(group, "observation");
+      value.observation = read_observation(observation);
+      check_observation(observation, value);
     }
     groups_.clear();
   }

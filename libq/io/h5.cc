@@ -72,17 +72,25 @@ void abandon(hid_t file) {
   H5Idec_ref(file);
 }
 
-// Opens without following links out of the parent.
-Object open_child(const Object& parent, const std::string& name, H5I_type_t wanted,
-                  std::string_view wanted_name) {
+Link link_of(const std::string& name, const H5L_info_t& info) {
+  const bool is_hard = info.type == H5L_TYPE_HARD;
+  return {name, is_hard ? info.u.address : 0, !is_hard};
+}
+
+// The link of that name. Throws when there is none.
+Link find_link(const Object& parent, const std::string& name, std::string_view wanted_name) {
   const std::string path = path_below(parent, name);
-  const Object child{nullptr, parent.file, path};
   if (!has_child(parent, name))
     throw Error(ErrorKind::kInvalid, text(parent.file, ": no ", wanted_name, " ", path));
-  H5L_info_t link;
-  require(H5Lget_info(*parent.id, name.c_str(), &link, H5P_DEFAULT), child);
-  if (link.type != H5L_TYPE_HARD) refuse(child, text("is a link to elsewhere, wanted a ", wanted_name));
-  Object found = adopt(require(H5Oopen(*parent.id, name.c_str(), H5P_DEFAULT), child), parent, path);
+  H5L_info_t info;
+  require(H5Lget_info(*parent.id, name.c_str(), &info, H5P_DEFAULT), {nullptr, parent.file, path});
+  return link_of(name, info);
+}
+
+Object open_child(const Object& parent, const Link& link, H5I_type_t wanted, std::string_view wanted_name) {
+  const Object child{nullptr, parent.file, path_below(parent, link.name)};
+  if (link.leads_elsewhere) refuse(child, text("is a link to elsewhere, wanted a ", wanted_name));
+  Object found = adopt(require(H5Oopen_by_addr(*parent.id, link.address), child), parent, child.path);
   if (H5Iget_type(*found.id) != wanted) refuse(child, text("is something else, wanted a ", wanted_name));
   return found;
 }
@@ -170,16 +178,16 @@ void close_file(Object root) {
   require(H5Fclose(std::exchange(*root.id, H5I_INVALID_HID)), root);
 }
 
-std::vector<std::string> children(const Object& group) {
+std::vector<Link> children(const Object& group) {
   const Session session;
-  std::vector<std::string> names;
-  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* to) -> herr_t {
-    static_cast<std::vector<std::string>*>(to)->push_back(name);
+  std::vector<Link> links;
+  const auto collect = [](hid_t, const char* name, const H5L_info_t* info, void* to) -> herr_t {
+    static_cast<std::vector<Link>*>(to)->push_back(link_of(name, *info));
     return 0;
   };
-  require(H5Literate(*group.id, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, collect, &names), group);
-  std::sort(names.begin(), names.end());
-  return names;
+  require(H5Literate(*group.id, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, collect, &links), group);
+  std::ranges::sort(links, {}, &Link::name);
+  return links;
 }
 
 bool has_child(const Object& group, const std::string& name) {
@@ -195,14 +203,24 @@ Object create_group(const Object& parent, const std::string& name) {
                at.path);
 }
 
+Object open_group(const Object& parent, const Link& link) {
+  const Session session;
+  return open_child(parent, link, H5I_GROUP, "group");
+}
+
 Object open_group(const Object& parent, const std::string& name) {
   const Session session;
-  return open_child(parent, name, H5I_GROUP, "group");
+  return open_group(parent, find_link(parent, name, "group"));
+}
+
+Object open_dataset(const Object& parent, const Link& link) {
+  const Session session;
+  return open_child(parent, link, H5I_DATASET, "dataset");
 }
 
 Object open_dataset(const Object& parent, const std::string& name) {
   const Session session;
-  return open_child(parent, name, H5I_DATASET, "dataset");
+  return open_dataset(parent, find_link(parent, name, "dataset"));
 }
 
 Object open_group_at(const Object& root, const std::string& path) {

@@ -32,13 +32,22 @@ Object create_file(const std::string& path, const std::string& shown);
 // other object of the file is open.
 void close_file(Object root);
 
-// Names of the links in a group, in byte order.
-std::vector<std::string> children(const Object& group);
+// A name in a group, and where in the file the object is that it stands for.
+struct Link {
+  std::string name;
+  uint64_t address = 0;
+  bool leads_elsewhere = false;  // to another file, or another name
+};
+
+// What is in a group, names in byte order.
+std::vector<Link> children(const Object& group);
 bool has_child(const Object& group, const std::string& name);
 Object create_group(const Object& parent, const std::string& name);
-// The group or dataset of that name in `parent` itself. Throws when there is none, it is of the other kind,
-// or the link leads elsewhere: a model is one file.
+// The group or dataset that a link of `parent`, or the link of that name, stands for. Throws when there is
+// none, it is of the other kind, or the link leads elsewhere: a model is one file.
+Object open_group(const Object& parent, const Link& link);
 Object open_group(const Object& parent, const std::string& name);
+Object open_dataset(const Object& parent, const Link& link);
 Object open_dataset(const Object& parent, const std::string& name);
 // The group at a path of any depth, links followed. Throws when there is none.
 Object open_group_at(const Object& root, const std::string& path);

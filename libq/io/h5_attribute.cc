@@ -10,6 +10,12 @@ namespace q::h5 {
 
 namespace {
 
+// So many bytes are taken on the word of any file.
+constexpr uint64_t kHarmless = uint64_t{1} << 16;
+
+// True when the file promises much that it cannot hold.
+bool exceeds_file(uint64_t size, const Object& at) { return size > kHarmless && size > file_bytes(at); }
+
 constexpr std::string_view kKindNames[] = {"an integer", "a number", "a string",
                                            "integers",   "numbers",  "strings"};
 
@@ -30,12 +36,12 @@ struct Attribute {
       : object(o), name(n), id(open(o, n)), type(require(H5Aget_type(id), o)) {
     const Id space(require(H5Aget_space(id), o));
     const int rank = require(H5Sget_simple_extent_ndims(space), o);
-    if (H5Sget_simple_extent_type(space) == H5S_NULL) refuse_attribute("is empty");
+    if (rank == 0 && H5Sget_simple_extent_type(space) == H5S_NULL) refuse_attribute("is empty");
     if (rank > 1) refuse_attribute(text("has ", rank, " dimensions, wanted at most one"));
     is_list = rank == 1;
+    if (!is_list) return;
     count = static_cast<size_t>(require(H5Sget_simple_extent_npoints(space), o));
-    // no allocation on the word of a file that cannot hold so much
-    if (H5Aget_storage_size(id) > file_bytes(o) || count > file_bytes(o))
+    if (exceeds_file(H5Aget_storage_size(id), o) || exceeds_file(count, o))
       refuse_attribute("is larger than its file");
   }
 
@@ -44,8 +50,10 @@ struct Attribute {
   }
 
   static hid_t open(const Object& object, const std::string& name) {
+    const hid_t id = H5Aopen(*object.id, name.c_str(), H5P_DEFAULT);
+    if (id >= 0) return id;
     if (!has_attribute(object, name)) refuse(object, text("no attribute ", name));
-    return require(H5Aopen(*object.id, name.c_str(), H5P_DEFAULT), object);
+    return require(H5Aopen(*object.id, name.c_str(), H5P_DEFAULT), object);  // for its reason
   }
 };
 
@@ -96,7 +104,7 @@ Strings strings_as(hid_t type, size_t count, const Object& at, const Read& read)
     return out;
   }
   const size_t length = H5Tget_size(type);
-  if (length == 0 || length > file_bytes(at) || length * count > file_bytes(at))
+  if (length == 0 || exceeds_file(length, at) || exceeds_file(length * count, at))
     refuse(at, "holds strings larger than its file");
   std::vector<char> buffer(length * count);
   read(buffer.data());

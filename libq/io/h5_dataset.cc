@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "base/text.h"
 #include "io/h5_attribute.h"
@@ -16,6 +17,8 @@ constexpr uint64_t kDensest = 1032;
 constexpr uint64_t kUsualCache = uint64_t{1} << 20;  // HDF5's own choice
 // Most memory that the chunks of one dataset may take while it is read row by row.
 constexpr uint64_t kLargestCache = uint64_t{256} << 20;
+// Bytes that are copied at a time: they stay in the cache of a processor from the reading to the writing.
+constexpr uint64_t kPiece = uint64_t{1} << 20;
 
 using Extents = std::array<hsize_t, H5S_MAX_RANK>;
 
@@ -245,6 +248,36 @@ Id dense_space(hid_t selected, const Object& at) {
   return Id(require(H5Screate_simple(1, &count, nullptr), at));
 }
 
+// Calls body(start, count) for one block of the extents after the other, in row-major order, each of at most
+// `most` elements, dense, and the largest that is a range along one axis.
+template <typename Body>
+void for_each_block(const Ints& extents, uint64_t most, const Body& body) {
+  const size_t rank = extents.size();
+  Extents start{}, count{};
+  uint64_t inner = 1;
+  for (int64_t extent : extents) inner *= static_cast<uint64_t>(extent);
+  size_t axis = 0;  // of the range: of the axes before it a block has one index, of those behind it all
+  for (; axis < rank; ++axis) {
+    inner /= static_cast<uint64_t>(extents[axis]);
+    count[axis] = 1;
+    if (inner <= most) break;
+  }
+  if (axis == rank) return body(start, count);  // a scalar
+  for (size_t behind = axis + 1; behind < rank; ++behind)
+    count[behind] = static_cast<hsize_t>(extents[behind]);
+  const hsize_t step = std::max<hsize_t>(1, most / inner);
+  for (;;) {
+    const auto end = [&](size_t i) { return static_cast<hsize_t>(extents[i]); };
+    count[axis] = std::min(step, end(axis) - start[axis]);
+    body(start, count);
+    start[axis] += count[axis];
+    for (size_t i = axis; start[i] == end(i); ++start[--i]) {
+      if (i == 0) return;
+      start[i] = 0;
+    }
+  }
+}
+
 // Files may hold any byte where a boolean is wanted.
 void make_booleans(std::byte* data, size_t count) {
   for (size_t i = 0; i < count; ++i) data[i] = std::byte{data[i] != std::byte{0}};
@@ -287,8 +320,17 @@ DatasetInfo describe(const Object& dataset) {
 
 void check_stored(const Object& dataset) {
   const Session session;
-  const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
   const uint64_t promised = promised_bytes(dataset), stored = H5Dget_storage_size(*dataset.id);
+  const haddr_t offset = H5Dget_offset(*dataset.id);
+  if (offset != HADDR_UNDEF) {  // all in one piece
+    const uint64_t in_file = file_bytes(dataset);
+    if (offset > in_file || promised > in_file - offset)
+      refuse(dataset,
+             text("promises ", promised, " bytes, the file has ", in_file - std::min(in_file, offset)));
+    if (promised > stored) refuse(dataset, text("promises ", promised, " bytes, the file holds ", stored));
+    return;
+  }
+  const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
   uint64_t limit = stored, largest = promised;
   switch (H5Pget_layout(creation)) {
     case H5D_COMPACT:
@@ -357,6 +399,30 @@ void write_all(const Object& dataset, DType dtype, const std::byte* data) {
   if (promised_bytes(dataset) == 0) return;
   const Id type = type_of(dtype, dataset);
   require(H5Dwrite(*dataset.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), dataset);
+}
+
+void copy_all(const Object& from, const Object& to, DType dtype,
+              const std::function<void(const std::byte*, size_t)>& inspect) {
+  const Session session;
+  const uint64_t total = promised_bytes(to), element = element_bytes(to);
+  if (total == 0) return;
+  // chunks are compressed, perhaps: each piece would unpack them again
+  const bool is_dense = H5Dget_offset(*from.id) != HADDR_UNDEF;
+  const uint64_t most = is_dense ? std::min(total, kPiece) : total;
+  const auto piece = std::make_unique_for_overwrite<std::byte[]>(most);
+  const Id type = type_of(dtype, to), source(require(H5Dget_space(*from.id), from)),
+           target(require(H5Dget_space(*to.id), to));
+  for_each_block(extents_of(to), most / element, [&](const Extents& start, const Extents& count) {
+    for (hid_t space : {hid_t{source}, hid_t{target}})
+      if (H5Sget_simple_extent_ndims(space) > 0)
+        require(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), to);
+    const Id memory = dense_space(target, to);
+    const size_t elements = static_cast<size_t>(H5Sget_select_npoints(target));
+    require(H5Dread(*from.id, type, memory, source, H5P_DEFAULT, piece.get()), from);
+    if (dtype == DType::kBool) make_booleans(piece.get(), elements);
+    inspect(piece.get(), elements * element);
+    require(H5Dwrite(*to.id, type, memory, target, H5P_DEFAULT, piece.get()), to);
+  });
 }
 
 void write_rows(const Object& dataset, DType dtype, int64_t first, int64_t count, const std::byte* data) {

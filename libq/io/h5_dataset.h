@@ -1,6 +1,7 @@
 // Datasets of HDF5 as tensors.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -35,6 +36,11 @@ void read_rows(const Object& dataset, DType widened, int64_t first, int64_t coun
 // A dataset of the tensor's type and final size. Its qparams are not written.
 Object create_dataset(const Object& parent, const std::string& name, DType dtype, const Shape& shape);
 void write_all(const Object& dataset, DType dtype, const std::byte* data);
+// The elements of one dataset to another of the same type and extents, as read_all() and write_all() would
+// bring them there, but in pieces of about a megabyte where `from` lies in one piece. Each piece is shown
+// before it is written.
+void copy_all(const Object& from, const Object& to, DType dtype,
+              const std::function<void(const std::byte* data, size_t size)>& inspect);
 // Precondition: no packed type.
 void write_rows(const Object& dataset, DType dtype, int64_t first, int64_t count, const std::byte* data);
 

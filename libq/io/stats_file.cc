@@ -36,7 +36,7 @@ void write_stats(const h5::Object& root, const Stats& stats) {
     h5::write_attribute(group, "observer", entry.observer);
     const ObserverDef& def = *find_observer(entry.observer);
     for (size_t i = 0; i < def.fields.size(); ++i)
-      write_tensor(group, std::string(def.fields[i]), entry.state[i].view());
+      write_tensor(group, std::string(def.fields[i]), entry.state[i]);
   }
 }
 
@@ -47,9 +47,9 @@ Stats read_stats(const h5::Object& root) {
   stats.samples = h5::read_int(all, "samples");
   if (stats.samples < 0)
     h5::refuse(all, text("attribute samples is ", stats.samples, ", wanted no negative number"));
-  for (const std::string& link : h5::children(all)) {
+  for (const h5::Link& link : h5::children(all)) {
     const h5::Object group = h5::open_group(all, link);
-    const std::optional<std::string> name = unescape_name(link);
+    const std::optional<std::string> name = unescape_name(link.name);
     if (!name) h5::refuse(group, "the name is not escaped as in a URL");
     if (!stats.entries.emplace(*name, read_entry(group)).second)
       h5::refuse(group, "two records have this name");

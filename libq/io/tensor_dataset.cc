@@ -22,10 +22,14 @@ Tensor read_tensor(const h5::Object& dataset, const TensorType& type) {
   return tensor;
 }
 
-void write_tensor(const h5::Object& parent, const std::string& name, View tensor) {
-  const h5::Object dataset = h5::create_dataset(parent, name, tensor.dtype, tensor.shape);
-  if (tensor.qparams != nullptr) write_qparams(dataset, *tensor.qparams);
-  h5::write_all(dataset, tensor.dtype, tensor.data);
+h5::Object create_tensor(const h5::Object& parent, const std::string& name, const TensorType& type) {
+  h5::Object dataset = h5::create_dataset(parent, name, type.dtype, type.shape);
+  if (type.qparams) write_qparams(dataset, *type.qparams);
+  return dataset;
+}
+
+void write_tensor(const h5::Object& parent, const std::string& name, const Tensor& tensor) {
+  h5::write_all(create_tensor(parent, name, tensor.type), tensor.type.dtype, tensor.data.get());
 }
 
 }  // namespace q

@@ -13,7 +13,9 @@ namespace q {
 TensorType read_tensor_type(const h5::Object& dataset);
 // The tensor in a dataset. type: as read_tensor_type() gives it, perhaps with qparams.
 Tensor read_tensor(const h5::Object& dataset, const TensorType& type);
-// A new dataset with the tensor's elements, and its qparams as attributes.
-void write_tensor(const h5::Object& parent, const std::string& name, View tensor);
+// A new dataset for a tensor of that type, with its qparams as attributes.
+h5::Object create_tensor(const h5::Object& parent, const std::string& name, const TensorType& type);
+// The same with its elements.
+void write_tensor(const h5::Object& parent, const std::string& name, const Tensor& tensor);
 
 }  // namespace q

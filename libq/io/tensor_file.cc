@@ -7,8 +7,8 @@
 #include "io/h5_dataset.h"
 #include "io/header.h"
 #include "io/names.h"
-#include "io/qparams_attributes.h"
 #include "io/spool.h"
+#include "io/tensor_dataset.h"
 #include "q/file.h"
 
 namespace q {
@@ -48,9 +48,9 @@ struct TensorWriter::Sink {
       : path(p), shown(s), history(std::move(h)), spool(folder_of(p), std::move(s)) {}
 
   void write(const h5::Object& root, const std::string& name, const Growing& tensor) {
-    const auto& [dtype, shape, qparams] = tensor.type;
-    const h5::Object dataset = h5::create_dataset(root, escape_name(name), dtype, shape);
-    if (qparams) write_qparams(dataset, *qparams);
+    const h5::Object dataset = create_tensor(root, escape_name(name), tensor.type);
+    const DType dtype = tensor.type.dtype;
+    const Shape& shape = tensor.type.shape;
     const int64_t elements_per_row = row_elements(shape);
     const size_t row_bytes = static_cast<size_t>(elements_per_row) * static_cast<size_t>(bits_of(dtype) / 8);
     if (row_bytes == 0) return;

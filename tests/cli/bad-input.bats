@@ -91,6 +91,17 @@ tool_refuses() {
   no_tool_reads ": *"
 }
 
+@test "a weight that its file does not hold to the end is refused" {
+  # a file that ends in the weight, and one byte less, of which the head of the file knows
+  damage tiny.h5 $'attribute /values/x shape ints -1 66000\ndataset /constants/w f32 3,66000 0.5 -0.5 1'
+  size=$(($(stat -c %s "$bad") - 1))
+  truncate -s "$size" "$bad"
+  no_tool_reads ": is cut off"
+  head=$(printf '\\x%02x' $((size & 255)) $((size >> 8 & 255)) $((size >> 16 & 255)) $((size >> 24 & 255)))
+  printf '%b' "$head" | dd of="$bad" bs=1 seek=40 conv=notrunc status=none
+  no_tool_reads ": /constants/w: promises 792000 bytes, the file has 791999"
+}
+
 @test "flipped bytes are refused or harmless, never a crash" {
   size=$(stat -c %s int8.h5)
   read -ra positions <<< "$(awk -v size="$size" 'BEGIN { srand(7); for (i = 0; i < 60; ++i) printf "%d ", rand() * size }')"

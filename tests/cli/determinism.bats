@@ -149,6 +149,19 @@ setup() {
   same_files "$reference" "$out/later"
 }
 
+@test "weights give the same bytes however they are stored" {
+  make_tiny "$out/plain.h5"
+  edit_model "$out/plain.h5" <<< 'attribute /values/x shape ints -1 400000'
+  edit_model "$out/plain.h5" <<< 'dataset /constants/w f32 3,400000 0.5 -1 0.25 2'
+  q-fuse -q "$out/plain.h5" -o "$out/fused.h5"
+  for storage in 'dataset /constants/w f32be' 'packed /constants/w f32'; do
+    cp "$out/plain.h5" "$out/other.h5"
+    edit_model "$out/other.h5" <<< "$storage 3,400000 0.5 -1 0.25 2"
+    q-fuse -q "$out/other.h5" -o "$out/other.fused.h5"
+    same_bytes "$out/fused.h5" "$out/other.fused.h5"
+  done
+}
+
 @test "what differs in its meaning differs in its bytes" {
   q-observe -q "$stages/fused.h5" --data "$glyphs/calib.h5" --samples 0:99 "${normalised[@]}" -o "$out/other.h5"
   run ! cmp -s "$reference/observed.h5" "$out/other.h5"

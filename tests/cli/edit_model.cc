@@ -1,10 +1,17 @@
 // Makes and damages HDF5 files for the tests of the tools: edit_model FILE < commands, one on a line. What is
 // there is replaced.
 //   group PATH
-//   attribute PATH NAME TYPE VALUE...     TYPE: int float text; ints floats texts for a list; none for an
-//   empty dataspace dataset PATH TYPE EXTENTS VALUE...    TYPE: f32 f64 i64 i32 i8 u8 text; EXTENTS: 3,4; the
-//   values are repeated to fill it value PATH INDEX VALUE                one number of a dataset, counted in
-//   row-major order delete PATH [NAME]                    a group or dataset, or an attribute of it
+//   attribute PATH NAME TYPE VALUE...
+//     TYPE: int float text; ints floats texts for a list; none for an empty dataspace
+//   dataset PATH TYPE EXTENTS VALUE...
+//     TYPE: f32 f64 i64 i32 i8 u8 text, f32be with the bytes in the other order; EXTENTS: 3,4; the values are
+//     repeated to fill it
+//   packed PATH TYPE EXTENTS VALUE...
+//     the same, compressed in chunks of half the extents
+//   value PATH INDEX VALUE
+//     one number of a dataset, counted in row-major order
+//   delete PATH [NAME]
+//     a group or dataset, or an attribute of it
 #include <hdf5.h>
 
 #include <algorithm>
@@ -46,6 +53,14 @@ std::vector<double> numbers(const Words& words) {
   return out;
 }
 
+template <typename T>
+std::vector<T> repeated(const std::vector<T>& values, size_t count) {
+  std::vector<T> out;
+  out.reserve(count);
+  for (size_t i = 0; i < count; ++i) out.push_back(values[i % values.size()]);
+  return out;
+}
+
 hid_t text_type(const Words& texts) {
   size_t longest = 1;
   for (const std::string& each : texts) longest = std::max(longest, each.size());
@@ -65,9 +80,9 @@ std::string padded(const Words& texts, size_t length) {
 }
 
 hid_t stored_type(const std::string& name) {
-  const std::map<std::string, hid_t> types = {{"f32", H5T_IEEE_F32LE}, {"f64", H5T_IEEE_F64LE},
-                                              {"i64", H5T_STD_I64LE},  {"i32", H5T_STD_I32LE},
-                                              {"i8", H5T_STD_I8LE},    {"u8", H5T_STD_U8LE}};
+  const std::map<std::string, hid_t> types = {
+      {"f32", H5T_IEEE_F32LE}, {"f64", H5T_IEEE_F64LE}, {"i64", H5T_STD_I64LE},   {"i32", H5T_STD_I32LE},
+      {"i8", H5T_STD_I8LE},    {"u8", H5T_STD_U8LE},    {"f32be", H5T_IEEE_F32BE}};
   return types.at(name);
 }
 
@@ -106,20 +121,28 @@ void make_dataset(const Words& words) {
     extents.push_back(std::stoull(each));
     count *= extents.back();
   }
-  const Words given = from(words, 4);
-  Words values;
-  for (size_t i = 0; i < count; ++i) values.push_back(given.empty() ? "0" : given[i % given.size()]);
+  Words given = from(words, 4);
+  if (given.empty()) given = {"0"};
   if (require(H5Lexists(file, path.c_str(), H5P_DEFAULT)) > 0)
     require(H5Ldelete(file, path.c_str(), H5P_DEFAULT));
-  const hid_t type = kind == "text" ? text_type(values) : stored_type(kind);
+  const hid_t type = kind == "text" ? text_type(given) : stored_type(kind);
   const hid_t space = require(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr));
+  const hid_t creation = require(H5Pcreate(H5P_DATASET_CREATE));
+  if (words[0] == "packed") {
+    std::vector<hsize_t> chunk;
+    for (hsize_t extent : extents) chunk.push_back((extent + 1) / 2);
+    require(H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data()));
+    require(H5Pset_deflate(creation, 1));
+  }
   const hid_t dataset =
-      require(H5Dcreate2(file, path.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+      require(H5Dcreate2(file, path.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT));
   if (count == 0) return;
   if (kind == "text")
-    require(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, padded(values, H5Tget_size(type)).data()));
+    require(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                     padded(repeated(given, count), H5Tget_size(type)).data()));
   else
-    require(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers(values).data()));
+    require(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                     repeated(numbers(given), count).data()));
 }
 
 void set_value(const Words& words) {
@@ -147,11 +170,9 @@ int main(int argc, char** argv) {
     std::cerr << "usage: edit_model FILE < commands\n";
     return 2;
   }
-  const std::map<std::string, std::function<void(const Words&)>> commands = {{"group", make_group},
-                                                                             {"attribute", set_attribute},
-                                                                             {"dataset", make_dataset},
-                                                                             {"value", set_value},
-                                                                             {"delete", remove_object}};
+  const std::map<std::string, std::function<void(const Words&)>> commands = {
+      {"group", make_group},    {"attribute", set_attribute}, {"dataset", make_dataset},
+      {"packed", make_dataset}, {"value", set_value},         {"delete", remove_object}};
   const bool exists = std::ifstream(argv[1]).good();
   file = exists ? H5Fopen(argv[1], H5F_ACC_RDWR, H5P_DEFAULT)
                 : H5Fcreate(argv[1], H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);

@@ -259,7 +259,7 @@ TEST(StatsFile, IsReadBackAsItWasWritten) {
   }
 }
 
-TEST(FileFormat, IsToldWithoutReadingTheFile) {
+TEST(FileFormat, IsToldOfAnyFileWithTensors) {
   const ScratchFolder folder;
   File file = sample_file();
   write_file(folder / "m.h5", file);
@@ -267,10 +267,10 @@ TEST(FileFormat, IsToldWithoutReadingTheFile) {
   write_file(folder / "s.h5", file);
   h5::close_file(h5::create_file(folder / "d.h5", "d.h5"));
   write_content(folder / "e.onnx", "\x08\x07 something else");
-  EXPECT_EQ(format_of(folder / "m.h5", "m.h5"), Format::kModel);
-  EXPECT_EQ(format_of(folder / "s.h5", "s.h5"), Format::kStats);
-  EXPECT_EQ(format_of(folder / "d.h5", "d.h5"), Format::kTensors);
-  EXPECT_EQ(refusal([&] { format_of(folder / "e.onnx", "e.onnx"); }), "e.onnx: not an HDF5 file");
+  EXPECT_EQ(read_any_file(folder / "m.h5", "m.h5").format, Format::kModel);
+  EXPECT_EQ(read_any_file(folder / "s.h5", "s.h5").format, Format::kStats);
+  EXPECT_EQ(read_any_file(folder / "d.h5", "d.h5").format, Format::kTensors);
+  EXPECT_EQ(refusal([&] { read_any_file(folder / "e.onnx", "e.onnx"); }), "e.onnx: not an HDF5 file");
 }
 
 TEST(EscapedNames, StandForTheNameAgain) {

@@ -55,8 +55,8 @@ Tensor read_tensor(const h5::Object& dataset) {
 
 std::map<std::string, Tensor, std::less<>> read_tensors(const h5::Object& group) {
   std::map<std::string, Tensor, std::less<>> out;
-  for (const std::string& name : h5::children(group))
-    out.emplace(name, read_tensor(h5::open_dataset(group, name)));
+  for (const h5::Link& link : h5::children(group))
+    out.emplace(link.name, read_tensor(h5::open_dataset(group, link)));
   return out;
 }
 
@@ -80,8 +80,8 @@ GoldenSet::GoldenSet(const std::string& folder) {
   for (const fs::path& file : files) {
     const std::string shown = fs::relative(file, folder);
     const h5::Object root = h5::open_file(file, shown);
-    for (const std::string& name : h5::children(root))
-      places_[h5::read_string(h5::open_group(root, name), "op")].push_back({file, shown, name});
+    for (const h5::Link& link : h5::children(root))
+      places_[h5::read_string(h5::open_group(root, link), "op")].push_back({file, shown, link.name});
   }
 }
 

@@ -31,12 +31,11 @@ struct File {
   std::vector<HistoryRecord> history;
 };
 
-// What kind of file it is; plain HDF5 without our attribute, .npy and .npz count as tensors. Throws on
-// anything else.
-Q_API Format format_of(const std::string& path, const std::string& shown);
 // Reads and validates. `shown` names the file in messages. Constants keep the file open and are read when
 // used. Throws on anything that is not such a file, is newer than this version, or does not validate.
 Q_API File read_file(const std::string& path, const std::string& shown);
+// The same of any file with tensors in it: plain HDF5 without our attribute, .npy and .npz too are kTensors.
+Q_API File read_any_file(const std::string& path, const std::string& shown);
 // Writes a model or stats file, constant by constant; the same content gives the same bytes. Throws when the
 // system refuses, or a float constant holds NaN or infinity. `shown` names the file in messages, where path
 // is a temporary.
