@@ -28,9 +28,11 @@ Tensor folded_weight(const Constant& weight, const BatchNorm& norm) {
   const Tensor old = weight();
   Tensor out = make_tensor(old.type);
   const std::vector<double> gain = gains(norm);
-  const int64_t count = elements(old.type.shape), inner = count / static_cast<int64_t>(gain.size());
-  for (int64_t i = 0; i < count; ++i)
-    out.as<float>()[i] = static_cast<float>(old.as<float>()[i] * gain[static_cast<size_t>(i / inner)]);
+  const int64_t inner = elements(old.type.shape) / static_cast<int64_t>(gain.size());
+  const float* from = old.as<float>();
+  float* to = out.as<float>();
+  for (const double g : gain)
+    for (const float* end = from + inner; from != end;) *to++ = static_cast<float>(*from++ * g);
   return out;
 }
 

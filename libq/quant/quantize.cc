@@ -17,26 +17,32 @@ int32_t round_and_clamp(float t, int32_t zero_point, int32_t lo, int32_t hi) noe
   return static_cast<int32_t>(std::clamp<double>(rounded, lo, hi));
 }
 
-// Calls body(element index, channel) over a dense tensor; the channel is 0 for per-tensor parameters.
+// Calls body(channel, first, end) for every run of elements of one channel in a dense tensor; per-tensor
+// parameters have a single channel, 0.
 template <typename Body>
 void for_each_channel(const Shape& shape, const QParams& qparams, const Body& body) {
-  int64_t inner = 1, channels = 1;
+  const int64_t count = elements(shape);
+  int64_t inner = count;
+  size_t channels = 1;
   if (is_per_channel(qparams.scheme)) {
-    channels = shape[qparams.axis];
+    channels = static_cast<size_t>(shape[qparams.axis]);
+    inner = 1;
     for (int axis = qparams.axis + 1; axis < shape.rank; ++axis) inner *= shape[axis];
   }
-  const int64_t count = elements(shape);
-  for (int64_t i = 0; i < count; ++i) body(i, static_cast<size_t>(i / inner % channels));
+  for (int64_t first = 0; first < count;)
+    for (size_t c = 0; c < channels; ++c, first += inner) body(c, first, first + inner);
 }
 
 template <typename T>
 void quantize_into(View x, const QParams& qparams, Tensor& out) {
   const float* values = x.as<float>();
   T* integers = out.as<T>();
-  for_each_channel(x.shape, qparams, [&](int64_t i, size_t c) {
-    integers[i] =
-        static_cast<T>(quantize_value(values[i], static_cast<float>(qparams.scales[c]),
-                                      qparams.zero_points[c], qparams.quant_min, qparams.quant_max));
+  for_each_channel(x.shape, qparams, [&](size_t c, int64_t first, int64_t end) {
+    const float inverse = 1.0f / static_cast<float>(qparams.scales[c]);
+    const int32_t zero_point = qparams.zero_points[c];
+    for (int64_t i = first; i < end; ++i)
+      integers[i] = static_cast<T>(
+          round_and_clamp(values[i] * inverse, zero_point, qparams.quant_min, qparams.quant_max));
   });
 }
 
@@ -46,11 +52,15 @@ void dequantize_into(View q, Tensor& out) {
   float* values = out.as<float>();
   const QParams& qparams = *q.qparams;
   const bool per_channel = is_per_channel(qparams.scheme);
-  for_each_channel(q.shape, qparams, [&](int64_t i, size_t c) {
-    const int64_t distance = static_cast<int64_t>(integers[i]) - qparams.zero_points[c];
-    // torch computes the per-channel product in binary64 and the per-tensor one in binary32
-    values[i] = per_channel ? static_cast<float>(static_cast<double>(distance) * qparams.scales[c])
-                            : static_cast<float>(qparams.scales[c]) * static_cast<float>(distance);
+  for_each_channel(q.shape, qparams, [&](size_t c, int64_t first, int64_t end) {
+    const double scale = qparams.scales[c];
+    const int64_t zero_point = qparams.zero_points[c];
+    for (int64_t i = first; i < end; ++i) {
+      const int64_t distance = static_cast<int64_t>(integers[i]) - zero_point;
+      // torch computes the per-channel product in binary64 and the per-tensor one in binary32
+      values[i] = per_channel ? static_cast<float>(static_cast<double>(distance) * scale)
+                              : static_cast<float>(scale) * static_cast<float>(distance);
+    }
   });
 }
 
