@@ -1,22 +1,19 @@
 #!/bin/bash
 # Unpacks arm64 packages of this Debian release, and all that they need, for the cross compiler: sysroot.sh FOLDER PACKAGE…
-# Nothing is installed: apt works on a database of its own, so neither root nor a foreign architecture is needed.
+# Nothing is installed: apt works on a database of its own, with the machine's sources, so neither root nor a foreign
+# architecture is needed.
 set -euo pipefail
 folder=$1
 shift
 new=$folder.new
 rm -rf "$new"
-mkdir -p "$new"/{apt/lists/partial,apt/archives/partial,apt/sources.list.d,apt/preferences.d,usr/lib}
+mkdir -p "$new"/{apt/lists/partial,apt/archives/partial,usr/lib}
 new=$(cd "$new" && pwd)
 : > "$new/apt/status"
-# shellcheck source=/dev/null
-release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $release main" \
-  > "$new/apt/sources.list"
 
 apt() {
   apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User="$(id -un)" \
-    -o Dir::Etc="$new/apt" -o Dir::State="$new/apt" -o Dir::State::status="$new/apt/status" -o Dir::Cache="$new/apt" "$@"
+    -o Dir::State="$new/apt" -o Dir::State::status="$new/apt/status" -o Dir::Cache="$new/apt" "$@"
 }
 apt update
 apt install --no-install-recommends --download-only -y "$@"
