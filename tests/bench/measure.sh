@@ -85,7 +85,8 @@ shape_of() {  # of one sample
 ort() {  # model threads batch further arguments
   local model=$1 threads=$2 batch=$3
   shift 3
-  node "$here/ort_run.js" --runtime "$ort" --model "$work/$model.onnx" --data "$work/${model%.*}.samples.raw" \
+  # it leaves an empty log behind for every process
+  TMPDIR=$work node "$here/ort_run.js" --runtime "$ort" --model "$work/$model.onnx" --data "$work/${model%.*}.samples.raw" \
     --shape "$batch,$(shape_of "$model")" --threads "$threads" "$@"
 }
 

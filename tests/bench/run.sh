@@ -67,7 +67,7 @@ isa=${isas##* }
 : > "$results"
 : > "$notes"
 for group in $groups; do "rows_$group"; done
-rm -f "$work"/out.* "$work/optimized.onnx"
+rm -f "$work"/out.* "$work/optimized.onnx" "$work"/mat-debug-*.log
 
 commit=$(git -C "$root" rev-parse --short HEAD 2> /dev/null || echo unknown)
 if [ -n "$(git -C "$root" status --porcelain -uno -- . ':!tests/bench/RESULTS.md' 2> /dev/null)" ]; then commit+=+; fi
