@@ -77,13 +77,17 @@ ended_by() {
 }
 
 @test "a signal that the caller ignores is ignored: nohup works" {
+  mkfifo "$BATS_TEST_TMPDIR/go"
   (
     trap '' HUP
-    exec q-run - --data endless.npy --samples 0:1000000 --batch 1000 -o "$out/result.h5" < <(cat tiny.h5) 3>&-
+    # half of the model, and the rest only when the signal has come
+    exec q-run - --data endless.npy --samples 0:1 -o "$out/result.h5" 3>&- \
+      < <(head -c 1000 tiny.h5; read -r < "$BATS_TEST_TMPDIR/go"; tail -c +1001 tiny.h5)
   ) &
   started=$!
-  until [ "$(find "$TMPDIR" "$out" -mindepth 1 | wc -l)" -ge 2 ]; do sleep 0.01; done
+  until [ "$(find "$TMPDIR" "$out" -mindepth 1 | wc -l)" -ge 1 ]; do sleep 0.01; done
   kill -s HUP "$started"
+  echo > "$BATS_TEST_TMPDIR/go"
   wait "$started"
   [ -s "$out/result.h5" ]
 }
