@@ -87,12 +87,25 @@ void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** po
     return;
   }
   RowCursor cursor(gemm.rows, block.first_row);
+  const T** neighbour = nullptr;  // the row before, where this one lies a step behind it under every tap
+  bool inside = false;            // no outer tap of this line is padding
+  int64_t r = 0;                  // in its tile
   for (int64_t row = block.first_row; row < block.end_row; ++row, cursor.advance(window)) {
-    const int64_t r = (row - block.first_row) % mr;
-    const T** tile = pointers + (row - block.first_row - r) * taps;
-    for (int64_t tap = 0; tap < taps; tap += window.taps)
-      fill_rows(window, cursor.outer, cursor.inner, a + cursor.image * gemm.rows.image_stride, padding,
-                static_cast<size_t>(mr), tile + tap * mr + r);
+    const T** found = pointers + r;
+    if (neighbour != nullptr) {
+      for (int64_t tap = 0; tap < taps; ++tap) found[tap * mr] = neighbour[tap * mr] + window.inside_step;
+    } else {
+      for (int64_t tap = 0; tap < taps; tap += window.taps)
+        fill_rows(window, cursor.outer, cursor.inner, a + cursor.image * gemm.rows.image_stride, padding,
+                  static_cast<size_t>(mr), found + tap * mr);
+    }
+    if (cursor.inner == 0 || row == block.first_row) inside = is_inside(window, cursor.outer);
+    neighbour = inside && cursor.inner >= window.inside_begin && cursor.inner + 1 < window.inside_end
+                    ? found
+                    : nullptr;
+    if (++r < mr) continue;
+    r = 0;
+    pointers += taps * mr;
   }
 }
 

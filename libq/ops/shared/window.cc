@@ -106,12 +106,18 @@ OffsetTable offset_table(const Window& window, std::span<const int64_t> in, std:
   table.inner_pixels = out[last];
   table.pixels = product(Ints{outer_pixels, table.inner_pixels});
 
+  table.inside_step = window.strides[last] * channels;
   table.inner.reserve(static_cast<size_t>(product(Ints{table.inner_pixels, table.inner_taps})));
   for (int64_t pixel = 0; pixel < table.inner_pixels; ++pixel) {
+    bool inside = true;
     for (int64_t tap = 0; tap < table.inner_taps; ++tap) {
       const int64_t at = position(window, last, in[last], pixel, tap);
       table.inner.push_back(at < 0 ? kPadding : at * channels);
+      inside = inside && at >= 0;
     }
+    if (!inside) continue;
+    if (table.inside_end == 0) table.inside_begin = pixel;
+    table.inside_end = pixel + 1;
   }
   table.outer.reserve(static_cast<size_t>(product(Ints{outer_pixels, table.outer_taps})));
   for (int64_t pixel = 0; pixel < outer_pixels; ++pixel) {

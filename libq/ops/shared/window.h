@@ -1,6 +1,7 @@
 // A window that moves over an image: the geometry that convolutions and pools share.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,6 +39,8 @@ struct OffsetTable {
   int64_t outer_taps = 0, inner_taps = 0, inner_pixels = 0;
   int64_t inner_stride = 1,
           inner_dilation = 1;  // of the last axis: steps of pixels and taps in its positions
+  // Pixels along the last axis under which all taps are inside of it; those of neighbours lie a step apart.
+  int64_t inside_begin = 0, inside_end = 0, inside_step = 0;
   std::vector<int64_t> outer;  // [pixels / inner_pixels][outer_taps]
   std::vector<int64_t> inner;  // [inner_pixels][inner_taps]
 };
@@ -46,6 +49,12 @@ struct OffsetTable {
 // gives.
 OffsetTable offset_table(const Window& window, std::span<const int64_t> in, std::span<const int64_t> out,
                          int64_t channels);
+
+// Whether no outer tap of these pixels is padding.
+inline bool is_inside(const OffsetTable& table, int64_t outer_pixel) {
+  const auto first = table.outer.begin() + outer_pixel * table.outer_taps;
+  return std::all_of(first, first + table.outer_taps, [](int64_t offset) { return offset >= 0; });
+}
 
 // The rows under all taps of a pixel, to rows[tap * stride]; `padding` stands for what lies outside of the
 // image. The pixel is outer_pixel * inner_pixels + inner_pixel: loops over many pixels need not divide.
