@@ -30,8 +30,9 @@ struct F32Output {
 struct GemmU8I8 {
   size_t rows, columns, taps, k;
   const uint8_t* const* a;
-  const int8_t* b;  // packed: [taps][ceil(k / 4)][nr][4], zero beyond k and beyond the last column
-  U8Output out;     // arrays of nr entries
+  const int8_t* b;     // packed: [taps][ceil(k / 4)][nr][4], zero beyond k and beyond the last column
+  const int8_t* next;  // weights of the same size that will be wanted soon, to be fetched early; or null
+  U8Output out;        // arrays of nr entries
   uint8_t* c;
   size_t c_stride;  // elements between rows
 };
@@ -40,7 +41,8 @@ struct GemmU8I8 {
 struct GemmF32 {
   size_t rows, columns, taps, k;
   const float* const* a;
-  const float* b;  // packed: [taps][k][nr], zero beyond the last column
+  const float* b;     // packed: [taps][k][nr], zero beyond the last column
+  const float* next;  // as above
   F32Output out;
   float* c;
   size_t c_stride;

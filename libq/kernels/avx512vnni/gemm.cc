@@ -9,6 +9,20 @@ namespace {
 constexpr int kRows = 6, kVectors = 4;
 constexpr size_t kColumns = 16 * kVectors;
 
+// The weights that are wanted next, fetched into the second-level cache: the first tile would wait for them.
+// A line with every step of a tile, which reads kVectors of them; so kVectors tiles fetch all, and then begin
+// again.
+struct Ahead {
+  static constexpr size_t kLine = 64;
+  const char* weights;
+  size_t tile_bytes, tile = 0;
+
+  // steps: of a tile.
+  inline Ahead(const void* next, const void* b, size_t steps)
+      : weights(static_cast<const char*>(next != nullptr ? next : b)), tile_bytes(steps * kLine) {}
+  inline const char* next_tile() { return weights + tile++ % kVectors * tile_bytes; }
+};
+
 // Four activations in every lane.
 inline __m512i broadcast_4(const uint8_t* p) {
   int32_t four;
@@ -18,7 +32,8 @@ inline __m512i broadcast_4(const uint8_t* p) {
 
 template <int R, int V>
 [[gnu::always_inline]] inline void tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
-                                             const uint8_t* const* rows, __mmask64 lanes, uint8_t* c) {
+                                             const uint8_t* const* rows, __mmask64 lanes, uint8_t* c,
+                                             const char* ahead) {
   __m512i sum[R][V];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = _mm512_setzero_si512(); });
@@ -27,7 +42,8 @@ template <int R, int V>
   for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
     const uint8_t* a[R];
     unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = rows[r]; });
-    for (size_t i = 0; i < g.k; i += 4, b += kColumns * 4) {
+    for (size_t i = 0; i < g.k; i += 4, b += kColumns * 4, ahead += Ahead::kLine) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
       __m512i weights[V];
       unroll<V>([&](auto v) __attribute__((always_inline)) { weights[v] = _mm512_loadu_si512(b + 64 * v); });
       unroll<R>([&](auto r) __attribute__((always_inline)) {
@@ -45,7 +61,7 @@ template <int R, int V>
 
 template <int R, int V>
 [[gnu::always_inline]] inline void tile_f32(const GemmF32& g, const float* const* rows, __mmask64 lanes,
-                                            float* c) {
+                                            float* c, const char* ahead) {
   __m512 sum[R][V];
   unroll<V>([&](auto v) __attribute__((always_inline)) {
     const __m512 bias = _mm512_loadu_ps(g.out.bias + 16 * v);
@@ -55,7 +71,8 @@ template <int R, int V>
   for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
     const float* a[R];
     unroll<R>([&](auto r) __attribute__((always_inline)) { a[r] = rows[r]; });
-    for (size_t i = 0; i < g.k; ++i, b += kColumns) {
+    for (size_t i = 0; i < g.k; ++i, b += kColumns, ahead += Ahead::kLine) {
+      _mm_prefetch(ahead, _MM_HINT_T1);
       __m512 weights[V];
       unroll<V>([&](auto v) __attribute__((always_inline)) { weights[v] = _mm512_loadu_ps(b + 16 * v); });
       unroll<R>([&](auto r) __attribute__((always_inline)) {
@@ -77,42 +94,45 @@ template <int R, int V>
 // The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
 template <int R, int V>
 [[gnu::noinline]] void last_tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
-                                      const uint8_t* const* rows, size_t left, __mmask64 lanes, uint8_t* c) {
+                                      const uint8_t* const* rows, size_t left, __mmask64 lanes, uint8_t* c,
+                                      const char* ahead) {
   if constexpr (R > 1) {
-    if (left < R) return last_tile_u8i8<R - 1, V>(g, requantize, rows, left, lanes, c);
+    if (left < R) return last_tile_u8i8<R - 1, V>(g, requantize, rows, left, lanes, c, ahead);
   }
-  tile_u8i8<R, V>(g, requantize, rows, lanes, c);
+  tile_u8i8<R, V>(g, requantize, rows, lanes, c, ahead);
 }
 template <int R, int V>
 [[gnu::noinline]] void last_tile_f32(const GemmF32& g, const float* const* rows, size_t left, __mmask64 lanes,
-                                     float* c) {
+                                     float* c, const char* ahead) {
   if constexpr (R > 1) {
-    if (left < R) return last_tile_f32<R - 1, V>(g, rows, left, lanes, c);
+    if (left < R) return last_tile_f32<R - 1, V>(g, rows, left, lanes, c, ahead);
   }
-  tile_f32<R, V>(g, rows, lanes, c);
+  tile_f32<R, V>(g, rows, lanes, c, ahead);
 }
 
 template <int V>
 void panel_u8i8(const GemmU8I8& g) {
   const Requantize requantize(g.out);
   const __mmask64 lanes = block_mask(g.columns);
+  Ahead ahead(g.next, g.b, g.taps * ((g.k + 3) / 4));
   const uint8_t* const* rows = g.a;
   uint8_t* c = g.c;
   size_t left = g.rows;
   for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
-    tile_u8i8<kRows, V>(g, requantize, rows, lanes, c);
-  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, requantize, rows, left, lanes, c);
+    tile_u8i8<kRows, V>(g, requantize, rows, lanes, c, ahead.next_tile());
+  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, requantize, rows, left, lanes, c, ahead.next_tile());
 }
 
 template <int V>
 void panel_f32(const GemmF32& g) {
   const __mmask64 lanes = block_mask(g.columns);
+  Ahead ahead(g.next, g.b, g.taps * g.k);
   const float* const* rows = g.a;
   float* c = g.c;
   size_t left = g.rows;
   for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
-    tile_f32<kRows, V>(g, rows, lanes, c);
-  if (left > 0) last_tile_f32<kRows - 1, V>(g, rows, left, lanes, c);
+    tile_f32<kRows, V>(g, rows, lanes, c, ahead.next_tile());
+  if (left > 0) last_tile_f32<kRows - 1, V>(g, rows, left, lanes, c, ahead.next_tile());
 }
 
 // By the number of vectors that hold the columns.

@@ -142,6 +142,7 @@ void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c, const PartD
     const int64_t slot = block.group * weights.panels + panel;
     call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - panel * weights.nr));
     call.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
+    call.next = slot + 1 < shape.groups * weights.panels ? call.b + weights.panel_elements : nullptr;
     call.out = from_column(weights.out, slot * weights.nr);
     weights.kernel(call);
   }
