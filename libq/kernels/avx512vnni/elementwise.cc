@@ -105,45 +105,53 @@ void lut_u8(const uint8_t* x, size_t n, const uint8_t* table, uint8_t* out) {
       });
 }
 
-// Q(D(a) + D(b)) where no sum is a NaN or leaves int32 as a level: the limits can wait until 64 levels are
-// bytes.
-struct NearLevels {
-  __m512 scale_a, scale_b, inverse_scale;
-  __m512i zero_a, zero_b;
-  Saturation saturate;
+// The bytes of every doubleword in four vectors: lane j of vector v is byte 4 j + v, less the zero point. The
+// instruction that multiplies and adds four bytes takes one of them out.
+struct Split {
+  __m512i minus_zero_point;
 
-  NearLevels(const AffineU8& a, const AffineU8& b, const ToU8& to)
-      : scale_a(_mm512_set1_ps(a.scale)),
-        scale_b(_mm512_set1_ps(b.scale)),
-        inverse_scale(_mm512_set1_ps(to.inverse_scale)),
-        zero_a(_mm512_set1_epi32(a.zero_point)),
-        zero_b(_mm512_set1_epi32(b.zero_point)),
-        saturate(to.zero_point, to.lo, to.hi) {}
-
-  static bool fits(const AffineU8& a, const AffineU8& b, const ToU8& to) {
-    const float reach = 512 * (__builtin_fabsf(a.scale) + __builtin_fabsf(b.scale));
-    return reach * __builtin_fabsf(to.inverse_scale) < 0x1p30f;  // false for a NaN, and for infinity
+  explicit inline Split(int32_t zero_point) : minus_zero_point(_mm512_set1_epi32(-zero_point)) {}
+  inline __m512i operator()(__m512i bytes, int v) const {
+    return _mm512_dpbusd_epi32(minus_zero_point, bytes, _mm512_set1_epi32(1 << (8 * v)));
   }
-
-  inline __m512i operator()(__mmask16 lanes, const uint8_t* a, const uint8_t* b) const {
-    const __m512 real_a =
-        _mm512_mul_ps(scale_a, _mm512_cvtepi32_ps(_mm512_sub_epi32(load_u8_as_i32(lanes, a), zero_a)));
-    const __m512 real_b =
-        _mm512_mul_ps(scale_b, _mm512_cvtepi32_ps(_mm512_sub_epi32(load_u8_as_i32(lanes, b), zero_b)));
-    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_add_ps(real_a, real_b), inverse_scale));
+  // Puts in order what packing four such vectors gives: 4 x 4 bytes are turned.
+  static inline __m512i join(__m512i packed) {
+    const __m128i turn = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_shuffle_epi8(packed, _mm512_broadcast_i32x4(turn));
   }
 };
 
+// Whether no sum of two operands is a NaN or leaves int32 as a level: the limits can then wait until 64
+// levels are bytes.
+bool is_near(const AffineU8& a, const AffineU8& b, const ToU8& to) {
+  const float reach = 512 * (__builtin_fabsf(a.scale) + __builtin_fabsf(b.scale));
+  return reach * __builtin_fabsf(to.inverse_scale) < 0x1p30f;  // false for a NaN, and for infinity
+}
+
+void add_near_u8(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, const AffineU8& qb,
+                 const ToU8& to, uint8_t* out) {
+  const Split split_a(qa.zero_point), split_b(qb.zero_point);
+  const __m512 scale_a = _mm512_set1_ps(qa.scale), scale_b = _mm512_set1_ps(qb.scale);
+  const __m512 inverse_scale = _mm512_set1_ps(to.inverse_scale);
+  const Saturation saturate(to.zero_point, to.lo, to.hi);
+  for_blocks(
+      n, [&](size_t i, __mmask64 lanes) __attribute__((always_inline)) {
+        const __m512i bytes_a = _mm512_maskz_loadu_epi8(lanes, a + i);
+        const __m512i bytes_b = _mm512_maskz_loadu_epi8(lanes, b + i);
+        __m512i levels[4];
+        unroll<4>([&](auto v) __attribute__((always_inline)) {
+          const __m512 real_a = _mm512_mul_ps(scale_a, _mm512_cvtepi32_ps(split_a(bytes_a, v)));
+          const __m512 real_b = _mm512_mul_ps(scale_b, _mm512_cvtepi32_ps(split_b(bytes_b, v)));
+          levels[v] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_add_ps(real_a, real_b), inverse_scale));
+        });
+        store_block(Split::join(saturate(levels)), lanes, out + i);
+      });
+}
+
+// Q(D(a) + D(b)).
 void add_u8(const uint8_t* a, const uint8_t* b, size_t n, const AffineU8& qa, const AffineU8& qb,
             const ToU8& to, uint8_t* out) {
-  if (NearLevels::fits(qa, qb, to)) {
-    const NearLevels levels(qa, qb, to);
-    write_levels(
-        n, levels.saturate, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
-          return levels(lanes, a + i, b + i);
-        });
-    return;
-  }
+  if (is_near(qa, qb, to)) return add_near_u8(a, b, n, qa, qb, to, out);
   const ToReals real_a(qa), real_b(qb);
   const ToLevels levels(to);
   write_levels(
