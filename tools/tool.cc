@@ -219,14 +219,16 @@ void Job::report(const Changes& changes) const {
     warnings += change.warning;
     if (verbose) say(text(change.rule, ": ", change.node, ": ", change.detail));
   }
-  for (const auto& [rule, count] : counts) {
-    if (!rule.first) {
-      say(text(rule.second, ": ", count));
+  for (const auto& [kind, count] : counts) {
+    const auto& [is_warning, rule] = kind;
+    if (!is_warning) {
+      say(text(rule, ": ", count));
       continue;
     }
-    const auto first = std::find_if(changes.begin(), changes.end(),
-                                    [&](const Change& c) { return c.warning && c.rule == rule.second; });
-    say(text("warning: ", rule.second, ": ", count, count == 1 ? ": " : ", the first: ", first->node, ": ",
+    const auto first = std::find_if(changes.begin(), changes.end(), [&wanted = rule](const Change& c) {
+      return c.warning && c.rule == wanted;
+    });
+    say(text("warning: ", rule, ": ", count, count == 1 ? ": " : ", the first: ", first->node, ": ",
              first->detail));
   }
   if (strict && warnings > 0)

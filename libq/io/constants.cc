@@ -85,21 +85,22 @@ Constant stored_constant(const h5::Object& parent, const h5::Link& link, TensorT
 }
 
 void write_constant(const h5::Object& parent, const Value& value) {
-  const auto& [dtype, shape, qparams] = value.type;
+  const TensorType& type = value.type;
   const auto create = [&](const TensorType& found) {
-    assert(found.dtype == dtype && found.shape == shape);
-    return create_tensor(parent, escape_name(value.name), value.type);
+    assert(found.dtype == type.dtype && found.shape == type.shape);
+    return create_tensor(parent, escape_name(value.name), type);
   };
   if (const auto* constant = value.constant.target<StoredConstant>()) {
     const h5::Object from = constant->stored->open(), to = create(constant->stored->type);
-    h5::copy_all(from, to, dtype,
-                 [&](const std::byte* data, size_t size) { refuse_not_finite(from, dtype, data, size); });
+    h5::copy_all(from, to, type.dtype, [&](const std::byte* data, size_t size) {
+      refuse_not_finite(from, type.dtype, data, size);
+    });
     return;
   }
   const Tensor tensor = value.constant();
   const h5::Object to = create(tensor.type);
-  refuse_not_finite(to, dtype, tensor.data.get(), bytes(dtype, shape));
-  h5::write_all(to, dtype, tensor.data.get());
+  refuse_not_finite(to, type.dtype, tensor.data.get(), bytes(type.dtype, type.shape));
+  h5::write_all(to, type.dtype, tensor.data.get());
 }
 
 }  // namespace q
