@@ -43,6 +43,25 @@ int64_t model_batch(const Graph& model) {
   return kFree;
 }
 
+// Eight samples give all threads work to the last layer; fewer, where the largest value would then leave the
+// caches between the node that computes it and the one that reads it. A power of two, as the size of a data
+// set often has.
+int64_t usual_batch(const Graph& model) {
+  constexpr int64_t kMost = 8;
+  constexpr double kValueBytes = 12 << 20;
+  double largest = 0;  // bytes of a sample; whether they can be counted is for the compilation to say
+  for (const Value& value : model.values) {
+    const Shape& shape = value.type.shape;
+    if (shape.rank == 0 || shape[0] != kFree) continue;
+    double size = bits_of(value.type.dtype) / 8.0;
+    for (const int64_t extent : shape.extents().subspan(1)) size *= static_cast<double>(extent);
+    largest = std::max(largest, size);
+  }
+  int64_t batch = kMost;
+  while (batch > 1 && static_cast<double>(batch) * largest > kValueBytes) batch /= 2;
+  return batch;
+}
+
 }  // namespace
 
 std::vector<Option> sample_options(SampleOptions& options) {
@@ -50,7 +69,9 @@ std::vector<Option> sample_options(SampleOptions& options) {
       {"--data", "FILE[:/GROUP]", &options.data, "HDF5, .npy or .npz file with the samples"},
       {"--samples", "FIRST:END", &options.samples, "use only these samples, counted from 0, END not included",
        "", true},
-      {"--batch", "N", &options.batch, "samples computed at a time: memory against speed, never a result"},
+      {"--batch", "N", &options.batch,
+       "samples computed at a time, 0 for 8 or as few as the caches hold: memory against speed, never a "
+       "result"},
       {"--mean", "M,...", &options.mean, "subtract from the data, one number or one per channel", "", true},
       {"--std", "S,...", &options.std, "then divide by these", "", true},
   };
@@ -72,15 +93,16 @@ SampleRange parse_range(const std::string& words, int64_t total) {
 
 Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe) {
   if (options.data.empty()) throw Error(ErrorKind::kUsage, "no data: wanted --data FILE");
-  if (options.batch < 1)
-    throw Error(ErrorKind::kUsage, text("--batch ", options.batch, ", wanted at least 1"));
+  if (options.batch < 0)
+    throw Error(ErrorKind::kUsage, text("--batch ", options.batch, ", wanted at least 1, or 0"));
+  const int64_t batch = options.batch > 0 ? options.batch : usual_batch(model);
   InputSpec normalisation = recipe;
   if (!options.mean.empty()) normalisation.mean = parse_numbers("--mean", options.mean);
   if (!options.std.empty()) normalisation.std = parse_numbers("--std", options.std);
   const std::string path = options.data == "-" ? job.open("-").path() : options.data;
   DataSet data(path, model, normalisation, options.data == "-" ? shown("-") : "");
   const SampleRange range = parse_range(options.samples, data.samples());
-  return {std::move(data), shown(options.data), range, std::min(options.batch, range.end - range.first)};
+  return {std::move(data), shown(options.data), range, std::min(batch, range.end - range.first)};
 }
 
 BatchRunner::BatchRunner(const Graph& graph, const std::string& path, ExecOptions options)

@@ -13,7 +13,7 @@ namespace q {
 
 struct SampleOptions {
   std::string data, samples, mean, std;
-  int64_t batch = 8;
+  int64_t batch = 0;  // 0: as open_samples sees fit
 };
 
 // The option table's part for these: --data --samples --batch --mean --std.
@@ -29,7 +29,7 @@ struct Samples {
   DataSet data;
   std::string shown;  // for messages
   SampleRange range;
-  int64_t batch = 0;  // what was asked for, or all there are
+  int64_t batch = 0;  // what was asked for or seen fit, or all there are
 };
 Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe);
 

@@ -120,8 +120,7 @@ record() {
   refused "q-observe: --mean \"a\", wanted numbers separated by commas" q-observe tiny.h5 --data data.h5 --mean a
 }
 
-@test "a batch that is no positive number is refused" {
-  refused "q-observe: *batch*0*wanted at least 1*" q-observe tiny.h5 --data data.h5 --batch 0
+@test "a batch that is no number of samples is refused" {
   refused "q-observe: *batch*-1*wanted at least 1*" q-observe tiny.h5 --data data.h5 --batch -1
   refused "q-observe: *--batch*8.5*" q-observe tiny.h5 --data data.h5 --batch 8.5
 }

@@ -92,6 +92,41 @@ gives() {
   refused "q-run: --repeat -1, wanted at least 1" q-run int8.h5 --data data.h5 --repeat -1
 }
 
+@test "without --batch as many samples are computed at a time as the caches hold, at most 8" {
+  for side in 200 500 800; do
+    edit_model "$BATS_TEST_TMPDIR/$side.h5" << END
+attribute / format text q-model
+attribute / format_version int 1
+group /graph
+attribute /graph inputs texts x
+attribute /graph outputs texts y
+group /graph/act
+attribute /graph/act op text relu
+attribute /graph/act order int 0
+attribute /graph/act inputs texts x
+attribute /graph/act outputs texts y
+group /values
+group /values/x
+attribute /values/x order int 0
+attribute /values/x dtype text f32
+attribute /values/x shape ints -1 3 $side $side
+group /values/y
+attribute /values/y order int 1
+attribute /values/y dtype text f32
+attribute /values/y shape ints -1 3 $side $side
+END
+    npy_head "8, 3, $side, $side" > "$BATS_TEST_TMPDIR/$side.npy"
+    truncate -s $((128 + 8 * 3 * side * side)) "$BATS_TEST_TMPDIR/$side.npy"
+  done
+  # 0.5, 3 and 7.7 MB
+  run -0 q-run "$BATS_TEST_TMPDIR/200.h5" --data "$BATS_TEST_TMPDIR/200.npy" --repeat 1
+  [[ $output == *"(batch 8, "* ]]
+  run -0 q-run "$BATS_TEST_TMPDIR/500.h5" --data "$BATS_TEST_TMPDIR/500.npy" --repeat 1 --batch 0
+  [[ $output == *"(batch 4, "* ]]
+  run -0 q-run "$BATS_TEST_TMPDIR/800.h5" --data "$BATS_TEST_TMPDIR/800.npy" --repeat 1
+  [[ $output == *"(batch 1, "* ]]
+}
+
 @test "--profile prints every node with its kernel" {
   run -0 --separate-stderr q-run int8.h5 --data data.h5 --profile
   [[ ${lines[0]} =~ ^" "+"ms  share    GMAC/s  limit  kernel "+"op "+"node"$ ]]
