@@ -56,12 +56,24 @@ void convert_integers(std::string_view bytes, Tensor& to) {
   for (int64_t i = 0; i < count; ++i) to.as<Ours>()[i] = static_cast<Ours>(element<Stored>(bytes, i));
 }
 
+[[noreturn]] void refuse_nan(int64_t index) {
+  throw Error(ErrorKind::kInvalid, text("element ", index, " is NaN, wanted a number"));
+}
+
+void copy_floats(std::string_view bytes, Tensor& to) {
+  float* values = to.as<float>();
+  float* end = values + elements(to.type.shape);
+  if (!bytes.empty()) std::memcpy(values, bytes.data(), bytes.size());
+  const float* nan = std::find_if(values, end, [](float value) { return std::isnan(value); });
+  if (nan != end) refuse_nan(nan - values);
+}
+
 template <typename Stored>
 void convert_reals(std::string_view bytes, Tensor& to) {
   const int64_t count = elements(to.type.shape);
   for (int64_t i = 0; i < count; ++i) {
     const double value = static_cast<double>(element<Stored>(bytes, i));
-    if (std::isnan(value)) throw Error(ErrorKind::kInvalid, text("element ", i, " is NaN, wanted a number"));
+    if (std::isnan(value)) refuse_nan(i);
     to.as<float>()[i] = static_cast<float>(value);
     if (std::isinf(to.as<float>()[i]) && !std::isinf(value))
       throw Error(ErrorKind::kUnsupported, text("element ", i, " is ", number(value), ", wanted at most ",
@@ -90,7 +102,7 @@ struct Format {
 
 constexpr Format kFormats[] = {
     {TensorProto::FLOAT, DType::kF32, 4, [](const TensorProto& t) { return packed<float>(t.float_data()); },
-     convert_reals<float>},
+     copy_floats},
     {TensorProto::DOUBLE, DType::kF32, 8,
      [](const TensorProto& t) { return packed<double>(t.double_data()); }, convert_reals<double>},
     {TensorProto::FLOAT16, DType::kF32, 2,
