@@ -1,14 +1,18 @@
 // conv + batch_norm and linear + batch_norm become one weighted node: W' = W * gamma * r, b' = (b - mean) *
 // gamma * r + beta with r = 1 / sqrt(var + epsilon), per output channel (torch.nn.utils.fusion). Evaluated in
 // binary64, rounded once.
+#include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "base/text.h"
 #include "passes/shared/rewrite.h"
 
 namespace q {
 
 namespace {
+
+constexpr int64_t kGrain = 1 << 15;  // weights whose work outweighs starting a thread
 
 struct BatchNorm {
   Constant scale, bias, mean, variance;
@@ -28,11 +32,16 @@ Tensor folded_weight(const Constant& weight, const BatchNorm& norm) {
   const Tensor old = weight();
   Tensor out = make_tensor(old.type);
   const std::vector<double> gain = gains(norm);
-  const int64_t inner = elements(old.type.shape) / static_cast<int64_t>(gain.size());
+  const int64_t channels = static_cast<int64_t>(gain.size()), inner = elements(old.type.shape) / channels;
+  const int64_t grain = kGrain / std::max<int64_t>(1, inner) + 1;
   const float* from = old.as<float>();
   float* to = out.as<float>();
-  for (const double g : gain)
-    for (const float* end = from + inner; from != end;) *to++ = static_cast<float>(*from++ * g);
+  parallel_blocks(channels, grain, [&](int64_t first, int64_t end) {
+    for (int64_t c = first; c < end; ++c) {
+      const double g = gain[static_cast<size_t>(c)];
+      for (int64_t i = c * inner; i < (c + 1) * inner; ++i) to[i] = static_cast<float>(from[i] * g);
+    }
+  });
   return out;
 }
 

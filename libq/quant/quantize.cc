@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/parallel.h"
 #include "base/text.h"
 #include "q/quant.h"
 
@@ -17,20 +18,26 @@ int32_t round_and_clamp(float t, int32_t zero_point, int32_t lo, int32_t hi) noe
   return static_cast<int32_t>(std::clamp<double>(rounded, lo, hi));
 }
 
-// Calls body(channel, first, end) for every run of elements of one channel in a dense tensor; per-tensor
-// parameters have a single channel, 0.
+constexpr int64_t kGrain = 1 << 15;  // elements whose work outweighs starting a thread
+
+// Calls body(channel, first, end) for runs of elements of one channel, which together are a dense tensor;
+// per-tensor parameters have a single channel, 0. On all threads.
 template <typename Body>
 void for_each_channel(const Shape& shape, const QParams& qparams, const Body& body) {
   const int64_t count = elements(shape);
-  int64_t inner = count;
-  size_t channels = 1;
+  int64_t inner = count, channels = 1;
   if (is_per_channel(qparams.scheme)) {
-    channels = static_cast<size_t>(shape[qparams.axis]);
+    channels = shape[qparams.axis];
     inner = 1;
     for (int axis = qparams.axis + 1; axis < shape.rank; ++axis) inner *= shape[axis];
   }
-  for (int64_t first = 0; first < count;)
-    for (size_t c = 0; c < channels; ++c, first += inner) body(c, first, first + inner);
+  parallel_blocks(count, kGrain, [&](int64_t first, int64_t end) {
+    while (first < end) {
+      const int64_t run = first / inner, stop = std::min((run + 1) * inner, end);
+      body(static_cast<size_t>(run % channels), first, stop);
+      first = stop;
+    }
+  });
 }
 
 template <typename T>

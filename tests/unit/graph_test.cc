@@ -132,6 +132,26 @@ TEST(FoldBatchNorm, MultipliesTheWeightAndMovesTheBias) {
   EXPECT_EQ(changes[0].rule, "conv2d+batch_norm");
 }
 
+TEST(FoldBatchNorm, MultipliesEveryChannelOfALargeWeight) {
+  constexpr int64_t kChannels = 301, kInner = 509;
+  std::vector<float> weights(kChannels * kInner), gamma(kChannels);
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i % 1009);
+  for (size_t c = 0; c < gamma.size(); ++c) gamma[c] = static_cast<float>(c) / 4;
+  const std::vector<float> zeros(kChannels, 0), ones(kChannels, 1);
+  GraphBuilder b;
+  const ValueId linear = b.node(
+      "linear", {b.input("x", {kFree, kInner}), b.constant("w", {kChannels, kInner}, weights)}, "linear");
+  b.output(b.node("batch_norm",
+                  {linear, b.constant("gamma", {kChannels}, gamma), b.constant("beta", {kChannels}, zeros),
+                   b.constant("mean", {kChannels}, zeros), b.constant("var", {kChannels}, ones)},
+                  "norm", {{"epsilon", 0.0}}));
+  const Graph graph = pass("fold_batch_norm", b.graph());
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  const Tensor folded = graph.values[static_cast<size_t>(graph.nodes[0].inputs[1])].constant();
+  for (size_t i = 0; i < weights.size(); ++i)
+    ASSERT_EQ(folded.as<float>()[i], weights[i] * gamma[i / kInner]) << i;
+}
+
 TEST(FoldBatchNorm, LeavesAConvolutionSomebodyElseReads) {
   EXPECT_EQ(pass("fold_batch_norm", conv_bn_relu(true)).nodes.size(), 3u);
 }

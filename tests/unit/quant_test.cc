@@ -122,6 +122,32 @@ TEST(Quantize, GivesEachChannelItsOwnScale) {
   EXPECT_EQ(q.as<int8_t>()[3], 4);
 }
 
+TEST(Quantize, GivesElementsOfLargeTensorsTheScaleOfTheirChannelToo) {
+  // Channels of 1, 7, 4900 and 50,021 elements: several within a block of work, and several blocks in one.
+  const struct {
+    Shape shape;
+    int axis;
+    int64_t inner;
+  } cases[] = {
+      {{100'003, 3}, 1, 1}, {{11, 3, 7 * 700}, 1, 4900}, {{3, 50'021}, 0, 50'021}, {{40'000, 3, 1, 7}, 1, 7}};
+  const std::vector<double> scales = {0.5, 0.25, 2.0};
+  const std::vector<int32_t> zero_points = {0, -3, 5};
+  for (const auto& [shape, axis, inner] : cases) {
+    std::vector<float> values(static_cast<size_t>(elements(shape)));
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 997) / 16 - 30;
+    const Tensor q = quantize(make_tensor(shape, values).view(), DType::kI8,
+                              {QScheme::kPerChannelAffine, axis, -128, 127, scales, zero_points});
+    const Tensor back = dequantize(q.view());
+    for (size_t i = 0; i < values.size(); ++i) {
+      const size_t channel = i / static_cast<size_t>(inner) % 3;
+      const float scale = static_cast<float>(scales[channel]);
+      const int32_t wanted = quantize_value(values[i], scale, zero_points[channel], -128, 127);
+      ASSERT_EQ(q.as<int8_t>()[i], wanted) << to_string(shape) << " " << i;
+      ASSERT_EQ(back.as<float>()[i], dequantize_value(wanted, scale, zero_points[channel]));
+    }
+  }
+}
+
 TEST(QuantizeBias, ScalesByTheProductAndCountsWhatSaturates) {
   const float bias[] = {1.0f, -2.5f, 1e30f};
   const QParams weight{QScheme::kPerChannelSymmetric, 0, -127, 127, {0.5, 0.25, 0.5}, {0, 0, 0}};
