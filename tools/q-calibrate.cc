@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "q/exec.h"
 #include "q/observer.h"
 #include "tool.h"
 
@@ -77,7 +78,8 @@ q::ExitStatus run(q::Job& job) {
       job.forget_recipe();  // same bytes as when q-observe had written it into the model
   }
   override_methods(model.graph);
-  model.graph = q::run_pass("calibrate", std::move(model.graph), {.stats = &model.stats}, changes);
+  model.graph = q::run_pass("calibrate", std::move(model.graph),
+                            {.stats = &model.stats, .kernels = &q::kernels_for(job.isa)}, changes);
   job.report(changes);
   model.stats = {};
   job.write(std::move(model));

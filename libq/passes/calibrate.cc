@@ -27,11 +27,11 @@ QParams choose(const Value& value, const ObserverDef& def, const ObserverState& 
   return choose_qparams(value.observation->spec, def.finish(state, *value.observation), place);
 }
 
-QParams choose_for_constant(const Value& value, Changes& changes) {
+QParams choose_for_constant(const Value& value, const Kernels& kernels, Changes& changes) {
   const ObserverDef& def = observer_of(value.observation->observer, text("/values/", value.name));
   const QuantSpec& spec = value.observation->spec;
   ObserverState state = def.init(def.per_channel ? value.type.shape[spec.axis] : 1);
-  def.update(state, value.constant().view(), spec.axis, *kernels_up_to("generic"));
+  def.update(state, value.constant().view(), spec.axis, kernels);
   return choose(value, def, state, changes);
 }
 
@@ -54,10 +54,11 @@ Stats merge_groups(const Graph& graph, const Stats& stats) {
 
 Graph apply(Graph graph, const PassContext& context, Changes& changes) {
   const Stats groups = merge_groups(graph, *context.stats);
+  const Kernels& kernels = context.kernels != nullptr ? *context.kernels : *kernels_up_to("generic");
   for (Value& value : graph.values) {
     if (!value.observation || value.observation->method == "fixed") continue;
     if (value.constant) {
-      value.type.qparams = choose_for_constant(value, changes);
+      value.type.qparams = choose_for_constant(value, kernels, changes);
     } else if (value.observation->shares.empty()) {
       const Stats::Entry& entry = groups.entries.at(value.name);
       value.type.qparams = choose(value, observer_of(entry.observer, value.name), entry.state, changes);

@@ -10,6 +10,7 @@
 
 namespace q {
 
+struct Kernels;
 struct Recipe;
 struct Stats;
 
@@ -29,6 +30,7 @@ Q_API void report_islands(const Graph& graph, Changes& changes);
 struct PassContext {
   const Recipe* recipe = nullptr;
   const Stats* stats = nullptr;
+  const Kernels* kernels = nullptr;  // of kernels_for; null: those of the row generic, which give the same
 };
 
 struct PassDef {
