@@ -152,29 +152,31 @@ class ModelComparison {
     if (!local_.outputs.empty())
       runners_.emplace_back(local_.graph, job.inputs[1], ExecOptions{.batch = batch, .isa = job.isa});
     const Value& logits = value_of(first, first.outputs[0]);
-    if (logits.type.shape.rank == 2 && value_of(second, second.outputs[0]).name == logits.name) {
+    const Shape one = rows_shape(logits.type.shape, 1);
+    if (one.rank == 2 && one[0] == 1 && value_of(second, second.outputs[0]).name == logits.name) {
       logits_ = logits.name;
       out_.same_top1 = 0;
     }
   }
 
   // labels: empty when the data have none.
-  void add(const std::vector<Tensor>& inputs, const std::vector<int64_t>& labels) {
+  void add(const std::vector<Tensor>& inputs, int64_t samples, const std::vector<int64_t>& labels) {
     // of the reference every value is held, of what is compared with it one at a time
     Batch reference;
-    runners_[0].run(inputs,
+    runners_[0].run(inputs, samples,
                     [&](ValueId id, View view) { reference[value_of(first_, id).name] = reals(view); });
     Tensor logits;
-    runners_[1].run(inputs, [&](ValueId id, View view) {
+    runners_[1].run(inputs, samples, [&](ValueId id, View view) {
       const Tensor actual = reals(view);
       const auto row = row_of_value_.find(id);
       if (row != row_of_value_.end())
-        add_difference(out_.rows[row->second].name, reference, actual, out_.rows[row->second].cumulative);
+        add_difference(out_.rows[row->second].name, reference, actual, samples,
+                       out_.rows[row->second].cumulative);
       if (id == second_.outputs[0]) logits = actual;
     });
-    if (runners_.size() > 2) add_local(reference);
-    if (!logits_.empty()) add_decisions(reference.at(logits_), logits, labels);
-    out_.samples += inputs[0].type.shape[0];
+    if (runners_.size() > 2) add_local(reference, samples);
+    if (!logits_.empty()) add_decisions(reference.at(logits_), logits, samples, labels);
+    out_.samples += samples;
   }
 
   bool decides() const { return !logits_.empty(); }
@@ -213,27 +215,33 @@ class ModelComparison {
     return keep;
   }
 
-  static void add_difference(const std::string& name, const Batch& reference, const Tensor& actual,
-                             Difference& difference) {
+  // Sample by sample, so that the sums do not depend on the batch size.
+  void add_difference(const std::string& name, const Batch& reference, const Tensor& actual, int64_t samples,
+                      Difference& difference) const {
     const Tensor& expected = reference.at(name);
+    const Shape& shape = value_of(first_, find_value(first_, name)).type.shape;
     if (expected.type.shape != actual.type.shape)
       throw Error(ErrorKind::kInvalid, text("/values/", name, ": has another shape in the second model"));
-    difference.add(expected.as<float>(), actual.as<float>(), elements(actual.type.shape));
+    Tensor copies[2];
+    const View x = as_rows(expected.view(), shape, samples, copies[0]);
+    const View y = as_rows(actual.view(), shape, samples, copies[1]);
+    difference.add(x.as<float>(), y.as<float>(), elements(x.shape));
   }
 
-  void add_local(const Batch& reference) {
+  void add_local(const Batch& reference, int64_t samples) {
     std::vector<Tensor> inputs;
     for (ValueId id : local_.graph.inputs) inputs.push_back(reference.at(value_of(local_.graph, id).name));
-    runners_[2].run(inputs, [&](ValueId id, View view) {
+    runners_[2].run(inputs, samples, [&](ValueId id, View view) {
       const std::string& name = local_.outputs.at(id);
       TensorRow& row = out_.rows[row_of_.at(name)];
       if (!row.local) row.local.emplace();
-      add_difference(name, reference, reals(view), *row.local);
+      add_difference(name, reference, reals(view), samples, *row.local);
     });
   }
 
-  void add_decisions(const Tensor& reference, const Tensor& actual, const std::vector<int64_t>& labels) {
-    const int64_t samples = reference.type.shape[0], classes = reference.type.shape[1];
+  void add_decisions(const Tensor& reference, const Tensor& actual, int64_t samples,
+                     const std::vector<int64_t>& labels) {
+    const int64_t classes = elements(reference.type.shape) / samples;
     const std::vector<int64_t> a = top1(reference.as<float>(), samples, classes),
                                b = top1(actual.as<float>(), samples, classes);
     if (!labels.empty() && !out_.first_right) out_.first_right = out_.second_right = 0;
@@ -261,10 +269,10 @@ Comparison compare_models(Job& job, const Graph& first, const Graph& second, Sam
                           bool with_local) {
   ModelComparison comparison(job, first, second, samples.batch, with_local);
   const bool labelled = comparison.decides() && samples.data.has_labels();
-  for_each_batch(job, "comparing", samples, first, [&](int64_t start, const std::vector<Tensor>& inputs) {
-    const int64_t count = inputs[0].type.shape[0];
-    comparison.add(inputs, labelled ? samples.data.labels(start, count) : std::vector<int64_t>{});
-  });
+  for_each_batch(
+      job, "comparing", samples, [&](int64_t start, int64_t count, const std::vector<Tensor>& inputs) {
+        comparison.add(inputs, count, labelled ? samples.data.labels(start, count) : std::vector<int64_t>{});
+      });
   return comparison.result();
 }
 

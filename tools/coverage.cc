@@ -28,11 +28,8 @@ std::string form_of(const Graph& graph, const Node& node, const OpDef& op) {
 
 Coverage coverage_of(const Graph& graph) {
   Graph one_sample = graph;
-  for (ValueId id : one_sample.inputs)
-    for (int64_t& extent : one_sample.values[static_cast<size_t>(id)].type.shape.dims)
-      if (extent == kFree) extent = 1;
   sort_nodes(one_sample);
-  infer_shapes(one_sample);
+  set_batch(one_sample, 1);
 
   Coverage out;
   for (const Node& node : one_sample.nodes) {

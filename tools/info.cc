@@ -115,6 +115,7 @@ std::string graph_text(const File& file) {
   std::string out;
   Section inputs("inputs"), outputs("outputs");
   for (ValueId id : graph.inputs) out += inputs.line(describe(graph.values[static_cast<size_t>(id)]));
+  if (!takes_any_batch(graph)) out += Section("samples").line("one at a time: all inputs together");
   for (ValueId id : graph.outputs) out += outputs.line(describe(graph.values[static_cast<size_t>(id)]));
   out += Section("constants").line(text(constants.count, ", ", constants.bytes, " bytes"));
   return out + coverage_text(coverage) + nodes_text(graph, coverage);
@@ -219,6 +220,7 @@ Json info_json(const File& file) {
     const Coverage coverage = coverage_of(file.graph);
     const Sizes constants = constants_of(file.graph);
     out["inputs"] = values_json(file.graph, file.graph.inputs);
+    out["any_batch"] = takes_any_batch(file.graph);
     out["outputs"] = values_json(file.graph, file.graph.outputs);
     out["constants"] = {{"count", constants.count}, {"bytes", constants.bytes}};
     out["coverage"] = {{"integer", coverage.integer},

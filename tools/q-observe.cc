@@ -48,20 +48,23 @@ void observe(q::Job& job, const q::Graph& graph, q::Samples& samples, q::Stats& 
   q::BatchRunner runner(graph, job.inputs[0],
                         {.batch = samples.batch, .isa = job.isa, .keep = observed, .stored_order = true});
   q::for_each_batch(
-      job, "observing", samples, graph, [&](int64_t first, const std::vector<q::Tensor>& inputs) {
-        runner.run(inputs, [&](q::ValueId id, q::View view) {
+      job, "observing", samples, [&](int64_t first, int64_t count, const std::vector<q::Tensor>& inputs) {
+        runner.run(inputs, count, [&](q::ValueId id, q::View view) {
           const q::Value& value = graph.values[static_cast<size_t>(id)];
           const auto entry = stats.entries.find(value.name);
           if (entry == stats.entries.end()) return;  // an output nobody quantizes
           const q::ObserverDef& def = *q::find_observer(entry->second.observer);
-          def.update(entry->second.state, view, value.observation->spec.axis, kernels);
+          // what is the same for all samples counts for each
+          const bool is_shared = q::free_axis(value.type.shape) == q::kNone;
+          for (int64_t times = is_shared ? count : 1; times > 0; --times)
+            def.update(entry->second.state, view, value.observation->spec.axis, kernels);
           if (non_finite == "error" && def.non_finite(entry->second.state) > 0)
-            throw q::Error(q::ErrorKind::kInvalid,
-                           q::text(samples.shown, ": samples ", first, " to ",
-                                   first + inputs[0].type.shape[0] - 1, ": ", value.name, " has ",
-                                   def.non_finite(entry->second.state), " values that are NaN or infinite"));
+            throw q::Error(
+                q::ErrorKind::kInvalid,
+                q::text(samples.shown, ": samples ", first, " to ", first + count - 1, ": ", value.name,
+                        " has ", def.non_finite(entry->second.state), " values that are NaN or infinite"));
         });
-        stats.samples += inputs[0].type.shape[0];
+        stats.samples += count;
       });
 }
 

@@ -27,19 +27,18 @@ std::vector<q::ValueId> ids_to_keep(const q::Graph& graph) {
   return out;
 }
 
-double seconds_of(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs) {
+double seconds_of(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs, int64_t samples) {
   const auto start = std::chrono::steady_clock::now();
-  runner.run(inputs, [](q::ValueId, q::View) {});
+  runner.run(inputs, samples, [](q::ValueId, q::View) {});
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // Times the first batch again and again; the first run warms up and does not count.
-void measure(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs) {
-  seconds_of(runner, inputs);
+void measure(q::BatchRunner& runner, const std::vector<q::Tensor>& inputs, int64_t samples) {
+  seconds_of(runner, inputs, samples);
   std::vector<double> times;
-  for (int64_t i = 0; i < repeat; ++i) times.push_back(seconds_of(runner, inputs));
+  for (int64_t i = 0; i < repeat; ++i) times.push_back(seconds_of(runner, inputs, samples));
   std::sort(times.begin(), times.end());
-  const int64_t samples = inputs[0].type.shape[0];
   std::printf("%.4f ms per sample (batch %lld, median of %lld runs, fastest %.4f, slowest %.4f)\n",
               1e3 * times[times.size() / 2] / static_cast<double>(samples), static_cast<long long>(samples),
               static_cast<long long>(repeat), 1e3 * times.front() / static_cast<double>(samples),
@@ -95,7 +94,7 @@ q::ExitStatus run(q::Job& job) {
   q::BatchRunner runner(file.graph, job.inputs[0],
                         {.batch = samples.batch, .isa = job.isa, .keep = ids_to_keep(file.graph)});
   if (repeat > 0) {
-    measure(runner, samples.data.read(samples.range.first, samples.batch));
+    measure(runner, samples.data.read(samples.range.first, samples.batch), samples.batch);
     return q::kDone;
   }
   if (profile) runner.executable().profile(true);
@@ -107,12 +106,16 @@ q::ExitStatus run(q::Job& job) {
     writer.emplace(out->path(), job.history(file.history), out->shown());
   }
   int64_t batches = 0;
-  q::for_each_batch(job, "running", samples, file.graph, [&](int64_t, const std::vector<q::Tensor>& inputs) {
-    runner.run(inputs, [&](q::ValueId id, q::View view) {
-      if (writer) writer->append(file.graph.values[static_cast<size_t>(id)].name, view);
-    });
-    ++batches;
-  });
+  q::Tensor copy;
+  q::for_each_batch(job, "running", samples,
+                    [&](int64_t, int64_t count, const std::vector<q::Tensor>& inputs) {
+                      runner.run(inputs, count, [&](q::ValueId id, q::View view) {
+                        const q::Value& value = file.graph.values[static_cast<size_t>(id)];
+                        if (writer)
+                          writer->append(value.name, q::as_rows(view, value.type.shape, count, copy));
+                      });
+                      ++batches;
+                    });
   if (writer) {
     writer->close();
     out->commit();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstring>
 #include <sstream>
 
 #include "base/text.h"
@@ -34,15 +36,6 @@ std::vector<double> parse_numbers(std::string_view option, const std::string& wo
   return out;
 }
 
-// The extent that fixes the batch of a model, kFree where it is free.
-int64_t model_batch(const Graph& model) {
-  for (ValueId id : model.inputs) {
-    const Shape& shape = model.values[static_cast<size_t>(id)].type.shape;
-    if (shape.rank > 0 && shape[0] != kFree) return shape[0];
-  }
-  return kFree;
-}
-
 // Eight samples give all threads work to the last layer; fewer, where the largest value would then leave the
 // caches between the node that computes it and the one that reads it. A power of two, as the size of a data
 // set often has.
@@ -52,9 +45,9 @@ int64_t usual_batch(const Graph& model) {
   double largest = 0;  // bytes of a sample; whether they can be counted is for the compilation to say
   for (const Value& value : model.values) {
     const Shape& shape = value.type.shape;
-    if (shape.rank == 0 || shape[0] != kFree) continue;
+    if (free_axis(shape) == kNone) continue;
     double size = bits_of(value.type.dtype) / 8.0;
-    for (const int64_t extent : shape.extents().subspan(1)) size *= static_cast<double>(extent);
+    for (const int64_t extent : shape.extents()) size *= std::abs(static_cast<double>(extent));
     largest = std::max(largest, size);
   }
   int64_t batch = kMost;
@@ -95,7 +88,8 @@ Samples open_samples(Job& job, const SampleOptions& options, const Graph& model,
   if (options.data.empty()) throw Error(ErrorKind::kUsage, "no data: wanted --data FILE");
   if (options.batch < 0)
     throw Error(ErrorKind::kUsage, text("--batch ", options.batch, ", wanted at least 1, or 0"));
-  const int64_t batch = options.batch > 0 ? options.batch : usual_batch(model);
+  int64_t batch = options.batch > 0 ? options.batch : usual_batch(model);
+  if (!takes_any_batch(model)) batch = 1;
   InputSpec normalisation = recipe;
   if (!options.mean.empty()) normalisation.mean = parse_numbers("--mean", options.mean);
   if (!options.std.empty()) normalisation.std = parse_numbers("--std", options.std);
@@ -112,30 +106,55 @@ BatchRunner::BatchRunner(const Graph& graph, const std::string& path, ExecOption
   malloc_trim(0);  // packing has left holes in memory that runs would not fill
 }
 
-void BatchRunner::run(const std::vector<Tensor>& inputs, const Executable::Sink& sink) {
+void BatchRunner::run(const std::vector<Tensor>& inputs, int64_t samples, const Executable::Sink& sink) {
   std::vector<View> views;
   for (const Tensor& input : inputs) views.push_back(input.view());
-  const int64_t count = inputs[0].type.shape.rank > 0 ? inputs[0].type.shape[0] : 1;
-  if (count == options_.batch || model_batch(graph_) != kFree) return full_.run(views, sink);
-  if (rest_batch_ != count) {
+  if (samples == options_.batch) return full_.run(views, sink);
+  if (rest_batch_ != samples) {
     ExecOptions options = options_;
-    options.batch = rest_batch_ = count;
+    options.batch = rest_batch_ = samples;
     rest_ = std::make_unique<Executable>(graph_, options);
   }
   rest_->run(views, sink);
 }
 
-void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model,
-                    const std::function<void(int64_t, const std::vector<Tensor>&)>& body) {
-  const int64_t total = samples.range.end - samples.range.first, fixed = model_batch(model);
-  if (fixed != kFree && total % fixed != 0)
-    throw Error(ErrorKind::kInvalid, text(samples.shown, ": ", total, " samples, wanted a multiple of ",
-                                          fixed, ", which the model takes at a time"));
-  const int64_t step = fixed == kFree ? samples.batch : fixed;
-  Progress progress = job.progress(what, total);
-  for (int64_t first = samples.range.first; first < samples.range.end; first += step) {
-    const int64_t count = std::min(step, samples.range.end - first);
-    body(first, samples.data.read(first, count));
+Shape rows_shape(const Shape& of_model, int64_t samples) {
+  const int axis = free_axis(of_model);
+  Shape one = of_model;
+  if (axis != kNone) one[axis] *= axis == 0 ? -samples : -1;
+  if (axis == 0) return one;
+  Ints rows(one.extents().begin(), one.extents().end());
+  if (rows.empty() || rows[0] != 1) rows.insert(rows.begin(), 1);
+  rows[0] = samples;
+  return make_shape(rows);
+}
+
+View as_rows(View value, const Shape& of_model, int64_t samples, Tensor& copy) {
+  const int axis = free_axis(of_model);
+  const Shape shape = rows_shape(of_model, samples);
+  if (axis != 0 && (axis != kNone || elements(shape) != elements(value.shape))) {
+    copy = make_tensor(value.dtype, shape);
+    const size_t all = bytes(value.dtype, shape) / static_cast<size_t>(samples);  // of a sample
+    size_t pieces = 1;  // of a sample, each beside those of the others
+    for (int before = 0; before < axis; ++before) pieces *= static_cast<size_t>(value.shape[before]);
+    const size_t size = all / pieces;
+    const size_t step = axis == kNone ? 0 : size;  // from a sample to the next; the same for all
+    std::byte* to = copy.data.get();
+    for (size_t sample = 0; sample < static_cast<size_t>(samples); ++sample)
+      for (size_t piece = 0; piece < pieces; ++piece, to += size)
+        std::memcpy(to, value.data + piece * step * static_cast<size_t>(samples) + sample * step, size);
+    value.data = copy.data.get();
+  }
+  value.shape = shape;
+  return value;
+}
+
+void for_each_batch(Job& job, std::string_view what, Samples& samples,
+                    const std::function<void(int64_t, int64_t, const std::vector<Tensor>&)>& body) {
+  Progress progress = job.progress(what, samples.range.end - samples.range.first);
+  for (int64_t first = samples.range.first; first < samples.range.end; first += samples.batch) {
+    const int64_t count = std::min(samples.batch, samples.range.end - first);
+    body(first, count, samples.data.read(first, count));
     progress.advance(count);
   }
 }

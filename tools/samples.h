@@ -29,7 +29,8 @@ struct Samples {
   DataSet data;
   std::string shown;  // for messages
   SampleRange range;
-  int64_t batch = 0;  // what was asked for or seen fit, or all there are
+  int64_t batch =
+      0;  // what was asked for or seen fit, or all there are; 1 where the model takes one at a time
 };
 Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe);
 
@@ -37,15 +38,19 @@ Samples open_samples(Job& job, const SampleOptions& options, const Graph& model,
 // samples.
 SampleRange parse_range(const std::string& words, int64_t total);
 
+// A value of a batch of samples as rows of a tensor file, which the batch size leaves no trace in: as it is
+// when its samples come first, else what each sample alone gives, one behind the other along a new first axis
+// (or along its own, when that has an extent of 1). of_model: the value's shape in the graph.
+Shape rows_shape(const Shape& of_model, int64_t samples);
+View as_rows(View value, const Shape& of_model, int64_t samples, Tensor& copy);
+
 // A graph compiled for a batch size, and for the smaller last batch when there is one.
 class BatchRunner {
  public:
   // path: of the graph's file, for messages.
   BatchRunner(const Graph& graph, const std::string& path, ExecOptions options);
-  // Runs samples [first, first + inputs' extent).
-  void run(const std::vector<Tensor>& inputs, const Executable::Sink& sink);
-  // Samples per run: as asked for, or the extent a model with a fixed batch has.
-  int64_t batch() const { return options_.batch; }
+  // Runs so many samples.
+  void run(const std::vector<Tensor>& inputs, int64_t samples, const Executable::Sink& sink);
   Executable& executable() { return full_; }
 
  private:
@@ -56,9 +61,9 @@ class BatchRunner {
   int64_t rest_batch_ = 0;
 };
 
-// Calls body(first, inputs) for each batch of the range, in order, with progress. Throws when a model of
-// fixed batch does not divide the range.
-void for_each_batch(Job& job, std::string_view what, Samples& samples, const Graph& model,
-                    const std::function<void(int64_t first, const std::vector<Tensor>&)>& body);
+// Calls body(first, count, inputs) for each batch of the range, in order, with progress.
+void for_each_batch(
+    Job& job, std::string_view what, Samples& samples,
+    const std::function<void(int64_t first, int64_t count, const std::vector<Tensor>& inputs)>& body);
 
 }  // namespace q

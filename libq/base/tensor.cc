@@ -108,7 +108,10 @@ std::string to_string(const Shape& shape) {
   std::string out = "[";
   for (int axis = 0; axis < shape.rank; ++axis) {
     if (axis > 0) out += ',';
-    out += shape[axis] == kFree ? "N" : std::to_string(shape[axis]);
+    if (is_free(shape[axis]))
+      out += (shape[axis] == kFree ? "" : std::to_string(-shape[axis])) + "N";
+    else
+      out += std::to_string(shape[axis]);
   }
   return out + "]";
 }

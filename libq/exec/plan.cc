@@ -37,9 +37,8 @@ class Compiler {
  public:
   Compiler(const Graph& graph, const ExecOptions& options)
       : graph_(graph), options_(options), kernels_(kernels_for(options.isa)) {
-    set_batch();
     sort_nodes(graph_);
-    infer_shapes(graph_);
+    set_batch(graph_, options.batch);
   }
 
   Compiled compile() {
@@ -70,12 +69,6 @@ class Compiler {
 
   Value& value(ValueId id) { return graph_.values[static_cast<size_t>(id)]; }
   const TensorType& type(ValueId id) const { return types_[static_cast<size_t>(id)]; }
-
-  void set_batch() {
-    for (ValueId id : graph_.inputs)
-      for (int axis = 0; axis < value(id).type.shape.rank; ++axis)
-        if (value(id).type.shape[axis] == kFree) value(id).type.shape[axis] = options_.batch;
-  }
 
   static TensorType inside_type(TensorType type) {
     if (type.dtype == DType::kI8 && type.qparams) return {DType::kU8, type.shape, as_u8(*type.qparams)};
@@ -347,6 +340,7 @@ class Compiler {
     PlanStep step;
     std::vector<TensorType> in, out;
     std::vector<View> constants;
+    std::vector<size_t> late;  // parameters that are computed
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const ValueId id = node.inputs[i];
       View constant;
@@ -360,8 +354,10 @@ class Compiler {
         step.in.push_back(
             {kNone, is_weight ? View{constant.dtype, constant.shape, nullptr, nullptr} : constant});
       } else {
-        const int buffer = buffer_of(id, own_order(seen, order));
-        seen.shape = seen_shape(op, seen.shape, order, rank);
+        const bool is_late = is_parameter(op, i);  // lies as a constant would
+        if (is_late) late.push_back(i);
+        const int buffer = buffer_of(id, is_late ? Order::kRowMajor : own_order(seen, order));
+        if (!is_late) seen.shape = seen_shape(op, seen.shape, order, rank);
         step.in.push_back({buffer, {seen.dtype, seen.shape, nullptr, keep(seen.qparams)}});
       }
       in.push_back(seen);
@@ -389,7 +385,12 @@ class Compiler {
 
     const Attrs attrs = seen_attrs(op, node, order, rank);
     std::string kernel;
-    step.run = choose_form(op, {attrs, in, out, constants, kernels_, std::move(epilogue)}, &kernel);
+    if (late.empty()) {
+      step.run = choose_form(op, {attrs, in, out, constants, kernels_, std::move(epilogue)}, &kernel);
+    } else {
+      kernel = "f32";
+      step.run = compiled_late(op, {attrs, in, out, constants, kernels_, std::move(epilogue)}, late);
+    }
     packing_.clear();
     const int64_t macs = op.macs != nullptr ? op.macs(attrs, in, type(node.outputs[0]).shape) : 0;
     out_.steps.push_back(std::move(step));
@@ -422,6 +423,22 @@ class Compiler {
     }
     *kernel = "f32";
     return op.f32 != nullptr ? op.f32(call) : compile_unary_f32(op, call);
+  }
+
+  // A node some of whose parameters are computed: it is compiled for every run, once they are known.
+  Run compiled_late(const OpDef& op, const CompileCall& call, std::vector<size_t> late) {
+    const auto is_float = [](const TensorType& type) { return type.dtype == DType::kF32; };
+    if (!std::ranges::all_of(call.in, is_float) || !std::ranges::all_of(call.out, is_float))
+      throw Error(ErrorKind::kUnsupported, "a weight or parameter is computed, wanted a constant");
+    out_.constants.insert(out_.constants.end(), packing_.begin(), packing_.end());
+    return [&op, attrs = call.attrs, in = std::vector(call.in.begin(), call.in.end()),
+            out = std::vector(call.out.begin(), call.out.end()),
+            known = std::vector(call.constants.begin(), call.constants.end()), &kernels = call.kernels,
+            epilogue = call.epilogue, late = std::move(late)](const RunCall& run) {
+      std::vector<View> constants = known;
+      for (const size_t i : late) constants[i] = run.in[i];
+      op.f32({attrs, in, out, constants, kernels, epilogue})(run);
+    };
   }
 
   void deliver(const std::vector<ValueId>& made) {

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -25,13 +26,16 @@ const OpDef& op_of(const Node& node) {
   return *op;
 }
 
-// The types the node's outputs must have as far as shapes go. Adds the node's place to what the operator
+// The shapes of the node's outputs; samples stay apart in them. Adds the node's place to what the operator
 // says.
 std::vector<Shape> infer(const Graph& graph, const Node& node, const OpDef& op) {
   std::vector<TensorType> in;
   for (ValueId id : node.inputs) in.push_back(graph.values[static_cast<size_t>(id)].type);
   try {
-    return op.infer(complete_attrs(op, node.attrs), in);
+    const Attrs attrs = complete_attrs(op, node.attrs);
+    const std::vector<Shape> out = op.infer(attrs, in);
+    check_samples(op, attrs, in, out);
+    return out;
   } catch (const Error& error) {
     throw Error(error.kind(), text(place_of(node), ": ", error.what()));
   }
@@ -89,8 +93,7 @@ void check_types(const Graph& graph) {
   for (const Value& value : graph.values) {
     const std::string place = text("/values/", value.name);
     for (int64_t extent : value.type.shape.extents())
-      if (extent != kFree &&
-          (extent < 1 || extent > INT32_MAX))  // so that operators may multiply a few of them
+      if (extent == 0 || extent > INT32_MAX || extent < -INT32_MAX)  // operators may multiply a few of them
         throw Error(ErrorKind::kInvalid, text(place, ": shape ", to_string(value.type.shape),
                                               ", wanted extents of 1 to ", INT32_MAX));
     if (value.type.qparams) {
@@ -104,7 +107,37 @@ void check_types(const Graph& graph) {
   }
 }
 
+// Samples come first in every input that has them.
+void check_inputs(const Graph& graph) {
+  for (ValueId id : graph.inputs) {
+    const Value& input = graph.values[static_cast<size_t>(id)];
+    for (int axis = 0; axis < input.type.shape.rank; ++axis) {
+      const int64_t extent = input.type.shape[axis];
+      if (is_free(extent) && (axis > 0 || extent != kFree))
+        throw Error(ErrorKind::kInvalid, text("/values/", input.name, ": shape ", to_string(input.type.shape),
+                                              " of a model input, wanted only the first extent free, and N"));
+    }
+  }
+}
+
+// Of a model that takes any number of them, also in every output.
+void check_outputs(const Graph& graph) {
+  if (!takes_any_batch(graph)) return;
+  for (ValueId id : graph.outputs) {
+    const Value& output = graph.values[static_cast<size_t>(id)];
+    if (free_axis(output.type.shape) != 0)
+      throw Error(ErrorKind::kInvalid, text("/values/", output.name, ": shape ", to_string(output.type.shape),
+                                            " of a model output, wanted the samples first"));
+  }
+}
+
 }  // namespace
+
+bool takes_any_batch(const Graph& graph) {
+  return std::ranges::any_of(graph.inputs, [&](ValueId id) {
+    return free_axis(graph.values[static_cast<size_t>(id)].type.shape) != kNone;
+  });
+}
 
 Constant constant_of(Tensor tensor) {
   return [tensor = std::move(tensor)] { return tensor; };
@@ -213,6 +246,15 @@ void infer_shapes(Graph& graph) {
   }
 }
 
+void set_batch(Graph& graph, int64_t samples) {
+  for (ValueId id : graph.inputs) {
+    Shape& shape = graph.values[static_cast<size_t>(id)].type.shape;
+    for (int axis = 0; axis < shape.rank; ++axis)
+      if (is_free(shape[axis])) shape[axis] *= -samples;
+  }
+  infer_shapes(graph);
+}
+
 void validate(const Graph& graph) {
   check_structure(graph);
   Graph ordered;
@@ -220,6 +262,7 @@ void validate(const Graph& graph) {
   ordered.values = graph.values;
   sort_nodes(ordered);
   check_types(ordered);
+  check_inputs(graph);
   for (const Node& node : ordered.nodes) {
     const std::vector<Shape> shapes = infer(ordered, node, op_of(node));
     if (shapes.size() != node.outputs.size())
@@ -231,6 +274,7 @@ void validate(const Graph& graph) {
                           to_string(shapes[i])));
     }
   }
+  check_outputs(graph);
 }
 
 }  // namespace q

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "base/text.h"
 #include "io/array_file.h"
@@ -63,7 +64,7 @@ bool holds_integers(const Array& array) {
 
 Tensor read_rows(const Array& array, int64_t first, int64_t count) {
   TensorType type = array.type;
-  type.shape[0] = count;
+  if (type.shape.rank > 0) type.shape[0] = count;
   Tensor rows = make_tensor(std::move(type));
   array.read(first, count, rows.data.get());
   return rows;
@@ -79,10 +80,14 @@ struct Input {
   std::string name, place;
   TensorType type;
   Array array;
+  int64_t samples = 0;           // in the array; one that has a single one may serve all
+  int64_t rows = 1;              // of the array for each of them
   std::vector<float> mean, std;  // one or one per channel; empty: none
+  std::optional<Tensor> for_all = {};
 
   Tensor read(int64_t first, int64_t count) const {
-    const Tensor raw = read_rows(array, first, count);
+    Tensor raw = read_rows(array, first * rows, count * rows);
+    if (!takes_any_batch()) raw.type.shape = type.shape;
     if (is_plain_integer()) return as_integers(raw);
     Tensor reals = raw.type.dtype == DType::kF32 ? raw : as_floats(raw);
     normalise(reals);
@@ -90,22 +95,33 @@ struct Input {
     return type.dtype != DType::kF32 ? quantize(reals.view(), type.dtype, *type.qparams) : reals;
   }
 
-  static Tensor as_floats(const Tensor& raw) {
+  Tensor as_floats(const Tensor& raw) const {
     Tensor reals = make_tensor(DType::kF32, raw.type.shape);
     convert(raw, reals.as<float>());
+    if (raw.type.dtype == DType::kF64) check_range(raw.as<double>(), elements(raw.type.shape));
     return reals;
   }
 
+  void check_range(const double* values, int64_t count) const {
+    constexpr double kGreatest = std::numeric_limits<float>::max();
+    const auto leaves = [](double x) { return std::isfinite(x) && std::abs(x) > kGreatest; };
+    const double* found = std::find_if(values, values + count, leaves);
+    if (found != values + count)
+      throw Error(ErrorKind::kInvalid,
+                  text(place, ": holds ", number(*found), ", wanted what float32 holds"));
+  }
+
+  bool takes_any_batch() const { return free_axis(type.shape) == 0; }
   bool is_plain_integer() const { return type.dtype != DType::kF32 && !type.qparams; }
 
   // (x - mean) / std in binary32, the channel axis being the second.
   void normalise(Tensor& x) const {
     if (mean.empty() && std.empty()) return;
     const Shape& shape = x.type.shape;
-    const int64_t channels = shape.rank > 1 ? shape[1] : 1;
-    const int64_t inner = elements(shape) / std::max<int64_t>(1, shape[0] * channels);
+    const int64_t outer = shape.rank > 1 ? shape[0] : 1, channels = shape.rank > 1 ? shape[1] : 1;
+    const int64_t inner = elements(shape) / std::max<int64_t>(1, outer * channels);
     float* at = x.as<float>();
-    for (int64_t sample = 0; sample < shape[0]; ++sample)
+    for (int64_t i = 0; i < outer; ++i)
       for (int64_t c = 0; c < channels; ++c) {
         const float m = of_channel(mean, c, 0), s = of_channel(std, c, 1);
         for (float* end = at + inner; at != end; ++at) *at = (*at - m) / s;
@@ -183,18 +199,32 @@ std::vector<float> factors(const std::vector<double>& values, std::string_view w
   return out;
 }
 
-// Extents of one sample, "[1,28,28]".
-std::string sample_text(Shape shape) {
+// Extents of one of the entries along the first axis.
+Shape entry_shape(Shape shape) {
+  if (shape.rank == 0) return shape;
   std::copy(shape.dims.begin() + 1, shape.dims.begin() + shape.rank, shape.dims.begin());
-  --shape.rank;
-  return to_string(shape);
+  shape.dims[static_cast<size_t>(--shape.rank)] = 0;
+  return shape;
 }
 
-bool sample_fits(const Shape& found, const Shape& wanted) {
-  if (found.rank != wanted.rank) return false;
-  for (int axis = 1; axis < wanted.rank; ++axis)
-    if (wanted[axis] != kFree && wanted[axis] != found[axis]) return false;
-  return true;
+// "[1,28,28]"
+std::string sample_text(const Shape& shape) { return to_string(entry_shape(shape)); }
+
+// By the input's name; that of a single input may also be x, or whatever the file has beside labels.
+const Array& array_for(const std::vector<Array>& arrays, const std::string& shown, const std::string& input,
+                       bool is_single) {
+  const auto fail = [&](const std::string& wanted) {
+    throw Error(ErrorKind::kInvalid, text(shown, ": no dataset ", wanted, ", found ", names_of(arrays)));
+  };
+  if (const auto named = std::ranges::find(arrays, input, &Array::name); named != arrays.end()) return *named;
+  if (!is_single) fail(text("\"", input, "\""));
+  if (const auto usual = std::ranges::find(arrays, "x", &Array::name); usual != arrays.end()) return *usual;
+  const auto is_candidate = [](const Array& each) {
+    return each.name != "y" && each.name.find('/') == std::string::npos;
+  };
+  if (std::ranges::count_if(arrays, is_candidate) != 1)
+    fail(text("\"", input, input == "x" ? "\"" : "\" or \"x\""));
+  return *std::ranges::find_if(arrays, is_candidate);
 }
 
 }  // namespace
@@ -204,7 +234,9 @@ struct DataSet::Source {
   std::vector<Array> arrays;
   std::vector<Input> inputs;
   const Array* labels = nullptr;
+  bool any_batch = false;  // of the model
   int64_t samples = 0;
+  std::string counted;  // the dataset that told their number
 
   std::string place(const std::string& name) const { return text(shown, ": ", prefix, name); }
 
@@ -213,55 +245,77 @@ struct DataSet::Source {
     return found == arrays.end() ? nullptr : &*found;
   }
 
-  // By the input's name; that of a single input may also be x, or whatever the file has beside labels.
-  const Array& array_for(const std::string& input, bool is_single) const {
-    if (const Array* named = find(input)) return *named;
-    if (!is_single) refuse_absent(text("\"", input, "\""));
-    if (const Array* usual = find("x")) return *usual;
-    const auto is_candidate = [](const Array& each) {
-      return each.name != "y" && each.name.find('/') == std::string::npos;
-    };
-    if (std::ranges::count_if(arrays, is_candidate) != 1)
-      refuse_absent(text("\"", input, input == "x" ? "\"" : "\" or \"x\""));
-    return *std::ranges::find_if(arrays, is_candidate);
-  }
-
-  [[noreturn]] void refuse_absent(const std::string& wanted) const {
-    throw Error(ErrorKind::kInvalid, text(shown, ": no dataset ", wanted, ", found ", names_of(arrays)));
-  }
-
-  void check(const Input& input) const {
-    const auto fail = [&](const std::string& what) {
-      throw Error(ErrorKind::kInvalid, text(input.place, ": ", what));
-    };
-    if (!input.array.unfit.empty()) fail(text("holds ", input.array.unfit, ", wanted integers or floats"));
-    const Shape& found = input.array.type.shape;
-    if (found.rank == 0) fail("is a scalar, wanted samples");
-    if (found[0] == 0) fail("no samples");
-    if (!sample_fits(found, input.type.shape))
-      fail(text("samples are ", sample_text(found), ", model input ", input.name, " wants ",
-                sample_text(input.type.shape)));
+  static void check_type(const Input& input) {
+    if (!can_be_fed(input.type))
+      throw Error(ErrorKind::kUnsupported, text("model input ", input.name, " is ", name_of(input.type.dtype),
+                                                ", wanted f32 or integers"));
+    if (!input.array.unfit.empty())
+      throw Error(ErrorKind::kInvalid,
+                  text(input.place, ": holds ", input.array.unfit, ", wanted integers or floats"));
     if (input.is_plain_integer() && !holds_integers(input.array))
-      fail(text("holds ", name_of(input.array.type.dtype), ", model input ", input.name, " wants ",
-                name_of(input.type.dtype)));
-    if (samples != 0 && found[0] != samples)
-      fail(text(found[0], " samples, ", inputs[0].array.name, " has ", samples));
+      throw Error(ErrorKind::kInvalid,
+                  text(input.place, ": holds ", name_of(input.array.type.dtype), ", model input ", input.name,
+                       " wants ", name_of(input.type.dtype)));
   }
 
-  void add_input(const Value& value, bool is_single, const InputSpec& normalisation) {
-    const Array& array = array_for(value.name, is_single);
-    Input input{value.name, place(array.name), value.type, array, {}, {}};
-    if (input.type.shape.rank == 0 || !can_be_fed(input.type))
-      throw Error(ErrorKind::kUnsupported,
-                  text("model input ", input.name, " is ", name_of(input.type.dtype), " ",
-                       to_string(input.type.shape), ", wanted samples of f32 or integers"));
-    check(input);
-    if (!input.is_plain_integer()) {
-      input.mean = factors(normalisation.mean, "mean", false, input);
-      input.std = factors(normalisation.std, "std", true, input);
+  // The samples of the array: one for each entry along the first axis, or so many entries; of a model whose
+  // inputs together are one sample also the array as a whole.
+  static void count_samples(Input& input) {
+    const Shape &found = input.array.type.shape, &wanted = input.type.shape;
+    const auto fail = [&](const auto&... what) {
+      throw Error(ErrorKind::kInvalid, text(input.place, ": ", what...));
+    };
+    if (found.rank > 0 && found[0] == 0) fail("no samples");
+    if (input.takes_any_batch()) {
+      if (found.rank == 0) fail("is a scalar, wanted samples");
+      if (entry_shape(found) != entry_shape(wanted))
+        fail("samples are ", sample_text(found), ", model input ", input.name, " wants ",
+             sample_text(wanted));
+      input.samples = found[0];
+    } else if (found.rank > 0 && entry_shape(found) == wanted) {
+      input.samples = found[0];
+    } else if (found == wanted || (found.rank > 0 && found.rank == wanted.rank && found[0] % wanted[0] == 0 &&
+                                   entry_shape(found) == entry_shape(wanted))) {
+      input.rows = found.rank > 0 ? wanted[0] : 1;
+      input.samples = found.rank > 0 ? found[0] / wanted[0] : 1;
+    } else {
+      fail("is ", to_string(found), ", model input ", input.name, " wants ", to_string(wanted),
+           " for a sample");
     }
-    samples = input.array.type.shape[0];
+  }
+
+  // All inputs have as many samples, but for those that are the same for all.
+  void add_input(const Value& value, bool is_single) {
+    const Array& array = array_for(arrays, shown, value.name, is_single);
+    Input input{value.name, place(array.name), value.type, array};
+    check_type(input);
+    count_samples(input);
+    if (any_batch && !input.takes_any_batch() && input.samples != 1)
+      throw Error(ErrorKind::kInvalid,
+                  text(input.place, ": is ", to_string(array.type.shape), ", model input ", input.name,
+                       " wants ", to_string(input.type.shape), " for all samples"));
+    const bool may_serve_all = !input.takes_any_batch() && input.samples == 1;
+    if (!may_serve_all) {
+      if (samples != 0 && input.samples != samples)
+        throw Error(ErrorKind::kInvalid,
+                    text(input.place, ": ", input.samples, " samples, ", counted, " has ", samples));
+      samples = input.samples;
+      counted = array.name;
+    }
     inputs.push_back(std::move(input));
+  }
+
+  // An input that is the same for all samples is taken as it is.
+  void set_normalisation(const InputSpec& normalisation) {
+    samples = std::max<int64_t>(samples, 1);
+    for (Input& input : inputs) {
+      if (!input.takes_any_batch() && (any_batch || input.samples < samples)) {
+        input.for_all = input.read(0, 1);
+      } else if (!input.is_plain_integer()) {
+        input.mean = factors(normalisation.mean, "mean", false, input);
+        input.std = factors(normalisation.std, "std", true, input);
+      }
+    }
   }
 };
 
@@ -273,13 +327,15 @@ DataSet::DataSet(const std::string& spec, const Graph& model, const InputSpec& n
   source.shown = shown.empty() ? parsed.path : shown;
   if (parsed.group.size() > 1) source.prefix = parsed.group.substr(1) + "/";
   source.arrays = open_arrays(parsed.path, source.shown, parsed.group);
+  source.any_batch = q::takes_any_batch(model);
   bool y_is_input = false;
   for (ValueId id : model.inputs) {
     const Value& value = model.values[static_cast<size_t>(id)];
-    source.add_input(value, model.inputs.size() == 1, normalisation);
+    source.add_input(value, model.inputs.size() == 1);
     y_is_input = y_is_input || source.inputs.back().array.name == "y";
   }
   if (source.inputs.empty()) throw Error(ErrorKind::kInvalid, "the model has no inputs");
+  source.set_normalisation(normalisation);
   if (!y_is_input) source.labels = source.find("y");
 }
 DataSet::DataSet(DataSet&&) noexcept = default;
@@ -297,7 +353,10 @@ std::vector<Tensor> DataSet::read(int64_t first, int64_t count) {
     throw Error(ErrorKind::kUsage, text(source_->shown, ": samples ", first, " to ", first + count,
                                         ", wanted some of ", source_->samples));
   std::vector<Tensor> out;
-  for (const Input& input : source_->inputs) out.push_back(input.read(first, count));
+  if (!source_->any_batch && count != 1)
+    throw Error(ErrorKind::kUsage, text(count, " samples of a model that takes one at a time"));
+  for (const Input& input : source_->inputs)
+    out.push_back(input.for_all ? *input.for_all : input.read(first, count));
   return out;
 }
 
@@ -331,6 +390,13 @@ std::vector<int64_t> DataSet::labels(int64_t first, int64_t count) {
     out[i] = static_cast<int64_t>(reals[i]);
   }
   return out;
+}
+
+Shape data_shape(const std::string& spec, const std::string& input, bool is_only, const std::string& shown) {
+  const Spec parsed = parse_spec(spec);
+  const std::string& place = shown.empty() ? parsed.path : shown;
+  const std::vector<Array> arrays = open_arrays(parsed.path, place, parsed.group);
+  return array_for(arrays, place, input, is_only).type.shape;
 }
 
 }  // namespace q

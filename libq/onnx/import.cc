@@ -8,10 +8,13 @@
 #include <utility>
 
 #include "base/text.h"
+#include "onnx/inputs.h"
 #include "onnx/mapping.h"
 #include "onnx/model.h"
 #include "onnx/shape_eval.h"
+#include "onnx/tensor.h"
 #include "ops/shared/evaluate.h"
+#include "ops/shared/samples.h"
 #include "q/onnx.h"
 
 namespace q {
@@ -26,7 +29,7 @@ constexpr int64_t kMostFolded = int64_t{1} << 24;
 struct Known {
   TensorType type;
   std::optional<Tensor> constant;
-  std::optional<IntVector> ints;  // of an i64 vector, with or without the batch in it
+  std::optional<IntVector> ints;  // of an i64 vector, with or without the number of samples in it
   ValueId id = kNone;             // in our graph; a constant gets one when a node first needs it
 };
 
@@ -37,7 +40,7 @@ Known known_constant(Tensor tensor) {
 }
 
 Known known_ints(IntVector ints) {
-  if (!has_batch(ints)) return known_constant(tensor_of(ints));
+  if (!counts_samples(ints)) return known_constant(tensor_of(ints));
   const int64_t count = static_cast<int64_t>(ints.extents.size());
   return {.type = {DType::kI64, ints.is_scalar ? Shape{} : Shape{count}, std::nullopt},
           .ints = std::move(ints)};
@@ -46,15 +49,16 @@ Known known_ints(IntVector ints) {
 // Builds our graph from a model, node by node, as every mapping needs the shapes before it.
 class Builder {
  public:
-  // freed: the model's batch of one is taken as free.
-  Builder(const OnnxModel& model, bool freed, Changes& changes)
-      : model_(model), freed_(freed), changes_(changes) {}
+  // batch: OnnxNode::batch
+  Builder(const OnnxModel& model, int64_t batch, Changes& changes)
+      : model_(model), batch_(batch), changes_(changes) {}
   Graph build();
 
  private:
   void add_inputs();
   void add_node(const OnnxModel::Node& from);
   void add_outputs();
+  std::string absent_output(const std::string& name) const;
   Tensor constant_of_node(const OnnxNode& node) const;
   std::vector<const Known*> inputs_of(const OnnxModel::Node& from) const;
   bool add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in);
@@ -64,7 +68,7 @@ class Builder {
   void define_constant(const std::string& name, Known known);
 
   const OnnxModel& model_;
-  const bool freed_;
+  const int64_t batch_;
   Changes& changes_;
   Graph graph_;
   std::unordered_map<std::string, Known> known_;
@@ -89,8 +93,7 @@ Graph Builder::build() {
 
 void Builder::add_inputs() {
   for (const OnnxModel::Input& input : model_.inputs) {
-    TensorType type{DType::kF32, input.shape, std::nullopt};
-    if (freed_) type.shape[0] = kFree;
+    const TensorType& type = input.type;
     const ValueId id = static_cast<ValueId>(graph_.values.size());
     graph_.values.push_back({.name = input.name, .type = type});
     graph_.inputs.push_back(id);
@@ -99,18 +102,30 @@ void Builder::add_inputs() {
   }
 }
 
+// What is wrong with an output that no node of ours computes.
+std::string Builder::absent_output(const std::string& name) const {
+  for (const OnnxModel::Node& node : model_.nodes)
+    for (size_t i = 1; i < node.outputs.size(); ++i)
+      if (node.outputs[i] == name && !known_.contains(name))
+        return text("is output ", i + 1, " of node ", node.node.name, ", a ", node.node.type,
+                    ", of which only the first is computed");
+  const auto found = known_.find(name);
+  if (found == known_.end()) return "is not computed";
+  return found->second.id == kNone || found->second.constant ? "is a constant" : "is an input of the model";
+}
+
 void Builder::add_outputs() {
   for (const std::string& name : model_.outputs) {
     const auto found = known_.find(name);
     const ValueId id = found == known_.end() ? kNone : found->second.id;
     if (id == kNone || found->second.constant ||
         std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end())
-      throw Error(ErrorKind::kUnsupported,
-                  text("output ", name, ": is not computed from the inputs, wanted one that is"));
+      throw Error(ErrorKind::kUnsupported, text("output ", name, ": ", absent_output(name),
+                                                ", wanted one that is computed from the inputs"));
     const Shape& shape = found->second.type.shape;
-    if (freed_ && (shape.rank == 0 || shape[0] != kFree))
+    if (takes_any_batch(graph_) && free_axis(shape) != 0)
       throw Error(ErrorKind::kUnsupported,
-                  text("output ", name, ": is ", to_string(shape), " for any batch"));
+                  text("output ", name, ": is ", to_string(shape), ", wanted the samples first"));
     graph_.outputs.push_back(id);
   }
 }
@@ -175,6 +190,7 @@ bool Builder::add_shape_node(const OnnxModel::Node& from, const std::vector<cons
 // The node as mappings take it.
 OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const {
   OnnxNode node = from.node;
+  node.batch = batch_;
   for (size_t i = 0; i < in.size(); ++i) {
     OnnxNode::Input input{.absent = in[i] == nullptr, .name = from.inputs[i]};
     if (in[i] != nullptr) {
@@ -184,18 +200,28 @@ OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<con
         input.constant = reshape_target(*in[i]->ints, in[0]->type.shape);
       } else if (in[i]->ints && !in[i]->constant) {
         throw Error(ErrorKind::kUnsupported,
-                    text("input ", input.name, ": is computed from the batch, wanted fixed numbers"));
+                    text("input ", input.name, ": counts samples, wanted fixed numbers"));
       }
     }
     node.inputs.push_back(std::move(input));
   }
-  // all reals are f32 here
-  if (node.type == "Cast" && !node.inputs.empty() && node.inputs[0].type.dtype == DType::kF32 &&
-      attr_int(node.attrs, "to") == 1) {
-    node.type = "Identity";
-    node.attrs.clear();
-  }
   return node;
+}
+
+// The type that a Cast node wants, as messages say it.
+std::string target(const OnnxNode& node) {
+  const auto to = node.attrs.find("to");
+  if (to == node.attrs.end() || !std::holds_alternative<int64_t>(to->second)) return "";
+  return text(" to ", type_name(static_cast<int>(std::get<int64_t>(to->second))));
+}
+
+// The operators that take other nodes of that ONNX type.
+std::string others_of(std::string_view type) {
+  std::string out;
+  for (const OpDef* op : ops())
+    if (std::ranges::find(op->onnx, type, &OnnxName::type) != op->onnx.end())
+      out += text(out.empty() ? "" : ", ", op->name);
+  return out.empty() ? "" : text("; others become ", out);
 }
 
 // What a message says of the operands of a node that nothing takes.
@@ -210,10 +236,10 @@ std::string operands(const OnnxNode& node) {
 }
 
 // Every operator may rely on extents whose sums int64 can hold.
-void check_operand(const OnnxNode::Input& input, size_t index) {
+void check_operand(const OpDef& op, const OnnxNode::Input& input, size_t index) {
   constexpr int64_t kMostExtent = std::numeric_limits<int32_t>::max();
   const std::string place = input.name.empty() ? text("input ", index + 1) : text("input ", input.name);
-  if (input.type.dtype != DType::kF32)
+  if (input.type.dtype != DType::kF32 && !op.takes_integers)
     throw Error(ErrorKind::kUnsupported, text(place, ": ", name_of(input.type.dtype), ", wanted f32"));
   for (int64_t extent : input.type.shape.extents())
     if (extent == 0 || extent > kMostExtent)
@@ -230,14 +256,16 @@ void Builder::add_node(const OnnxModel::Node& from) {
   const OnnxNode wanted = with_inputs(from, in);
   const std::optional<MappedNode> mapped = map_node(wanted);
   if (!mapped)
-    throw Error(ErrorKind::kUnsupported, text("operator ", from.node.type, " (opset ", from.node.opset, ")",
-                                              operands(wanted), " is not supported"));
+    throw Error(ErrorKind::kUnsupported,
+                text("operator ", from.node.type, target(wanted), " (opset ", from.node.opset, ")",
+                     operands(wanted), " is not supported", others_of(from.node.type)));
   std::vector<TensorType> types;
   for (size_t i = 0; i < mapped->node.inputs.size(); ++i) {
-    check_operand(mapped->node.inputs[i], i);
+    check_operand(*mapped->op, mapped->node.inputs[i], i);
     types.push_back(mapped->node.inputs[i].type);
   }
   const std::vector<Shape> shapes = mapped->op->infer(mapped->node.attrs, types);
+  check_samples(*mapped->op, mapped->node.attrs, types, shapes);
   if (fold(*mapped, from, shapes.at(0))) return;
 
   Node node{.op = std::string(mapped->op->name), .name = from.node.name, .attrs = mapped->node.attrs};
@@ -299,29 +327,72 @@ ValueId Builder::value_of(const OnnxNode::Input& input, const std::string& fallb
   return id;
 }
 
-// The graph with the batch free if it is so in the file or can be made so.
-Graph build_graph(const OnnxModel& model, Changes& changes) {
-  const bool is_one = std::all_of(model.inputs.begin(), model.inputs.end(),
-                                  [](const OnnxModel::Input& input) { return input.shape[0] == 1; });
-  const std::string& first = model.inputs.front().name;
-  std::string reason;
-  if (is_one) {
-    try {
-      Changes made;
-      Graph graph = Builder(model, true, made).build();
-      changes.insert(changes.end(), made.begin(), made.end());
-      changes.push_back({"free batch", first, "the model's batch of 1 may be any"});
-      return graph;
-    } catch (const Error& error) {
-      reason = error.what();
-    }
+// Of a model whose first extents are fixed: with any number of samples in place of those it was exported
+// with; nothing, and the reason, where it mixes them.
+std::optional<Graph> with_free_batch(OnnxModel model, Changes& changes, std::string& reason) {
+  const std::optional<int64_t> batch = common_batch(model);
+  if (!batch) {
+    reason = text("all inputs are one sample: their first extents differ, ", input_shapes(model));
+    return {};
   }
-  Graph graph = Builder(model, false, changes).build();
-  if (!reason.empty()) changes.push_back({"fixed batch", first, text("the batch stays 1: ", reason), true});
-  for (const OnnxModel::Input& input : model.inputs)
-    if (reason.empty() && input.shape[0] != kFree)
-      changes.push_back(
-          {"fixed batch", input.name, text("the first extent is fixed at ", input.shape[0]), true});
+  set_first_extents(model, kFree);
+  try {
+    Changes made;
+    Graph graph = Builder(model, *batch, made).build();
+    changes.insert(changes.end(), made.begin(), made.end());
+    changes.push_back(
+        {"free batch", model.inputs.front().name, text("the model's batch of ", *batch, " may be any")});
+    return graph;
+  } catch (const Error& error) {
+    reason = text("batch kept at ", *batch, ": ", error.what());
+    return {};
+  }
+}
+
+// Of a model whose first extents are open in the file: the graph, or what is in the way of any number of
+// samples.
+std::optional<Graph> with_open_batch(const OnnxModel& model, Changes& changes, std::string& reason) {
+  try {
+    Changes made;
+    Graph graph = Builder(model, 0, made).build();
+    changes.insert(changes.end(), made.begin(), made.end());
+    return graph;
+  } catch (const Error& error) {
+    reason = error.what();
+    return {};
+  }
+}
+
+// The first node or output that a message names.
+std::string_view place_of(std::string_view message) { return message.substr(0, message.find(": ")); }
+
+// Any number of samples is in the way, or the model is wrong for every number.
+[[noreturn]] void refuse_open_batch(OnnxModel model, const std::string& open, const std::string& reason) {
+  set_first_extents(model, 1);
+  try {
+    Changes ignored;
+    Builder(model, 0, ignored).build();
+  } catch (const Error& error) {
+    const bool is_same = place_of(error.what()) == place_of(reason);
+    throw Error(error.kind(), is_same ? reason : error.what());
+  }
+  throw Error(ErrorKind::kUnsupported, text(open, " is open and cannot count samples, ",
+                                            "wanted a shape or data that give it: ", reason));
+}
+
+Graph build_graph(OnnxModel model, const ImportOptions& options, Changes& changes) {
+  const bool is_stated = states_batch(model, options);
+  give_shapes(model, options);
+  give_data_extents(model, options, Extents::kInner);
+  check_inner_extents(model);
+  std::string reason;
+  if (const std::string open = open_batch(model); !open.empty()) {
+    if (std::optional<Graph> graph = with_open_batch(model, changes, reason)) return std::move(*graph);
+    if (!give_data_extents(model, options, Extents::kAll)) refuse_open_batch(model, open, reason);
+  }
+  if (std::optional<Graph> graph = with_free_batch(model, changes, reason)) return std::move(*graph);
+  Graph graph = Builder(model, 0, changes).build();
+  changes.push_back({"fixed batch", model.inputs.front().name, reason, !is_stated});
   return graph;
 }
 
@@ -334,9 +405,10 @@ std::string one_line(std::string message) {
 
 }  // namespace
 
-Graph import_onnx(const std::string& path, const std::string& shown, Changes& changes) {
+Graph import_onnx(const std::string& path, const std::string& shown, Changes& changes,
+                  const ImportOptions& options) {
   try {
-    return build_graph(read_onnx_model(path, path == shown, changes), changes);
+    return build_graph(read_onnx_model(path, path == shown, changes), options, changes);
   } catch (const Error& error) {
     throw Error(error.kind(), one_line(text(shown, ": ", error.what())));
   } catch (const std::bad_alloc&) {

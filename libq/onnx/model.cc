@@ -19,12 +19,15 @@
 #include "onnx/mapping.h"
 #include "onnx/shape_eval.h"
 #include "onnx/tensor.h"
+#include "onnx/upgrade.h"
 
 namespace q {
 
 namespace {
 
-constexpr int64_t kFirstOpset = 7, kLastOpset = 17;
+// Older opsets are upgraded to the first one that mappings know.
+constexpr int64_t kOldestOpset = 1, kFirstOpset = 7, kLastOpset = 17;
+constexpr int64_t kFirstIrWithOpsets = 3;
 
 [[noreturn]] void refuse(ErrorKind kind, const std::string& place, const std::string& what) {
   throw Error(kind, text(place, ": ", what));
@@ -76,10 +79,10 @@ onnx::ModelProto parse(const std::string& path) {
 bool is_onnx_domain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
 int64_t opset_of(const onnx::ModelProto& model) {
-  const std::string wanted = text(", wanted ", kFirstOpset, " to ", kLastOpset);
+  const std::string wanted = text(", wanted ", kOldestOpset, " to ", kLastOpset);
   for (const onnx::OperatorSetIdProto& import : model.opset_import()) {
     if (!is_onnx_domain(import.domain())) continue;
-    if (import.version() < kFirstOpset || import.version() > kLastOpset)
+    if (import.version() < kOldestOpset || import.version() > kLastOpset)
       throw Error(ErrorKind::kUnsupported, text("opset ", import.version(), wanted));
     return import.version();
   }
@@ -87,6 +90,12 @@ int64_t opset_of(const onnx::ModelProto& model) {
 }
 
 // ---- inputs ----
+
+void check_name(const std::string& name, std::string_view kind) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+  if (std::any_of(name.begin(), name.end(), is_control))
+    throw Error(ErrorKind::kInvalid, text(kind, " ", name, ": a control character in the name, wanted none"));
+}
 
 std::string_view kind_of(const onnx::TypeProto& type) {
   switch (type.value_case()) {
@@ -105,26 +114,50 @@ std::string_view kind_of(const onnx::TypeProto& type) {
   }
 }
 
-// Throws, without place, unless it is a float32 tensor whose extents, but the first, are known.
-Shape input_shape(const onnx::TypeProto& type) {
+// All reals are float32 here; integers stay what they are.
+DType input_dtype(int type) {
+  switch (type) {
+    case onnx::TensorProto::FLOAT:
+    case onnx::TensorProto::DOUBLE:
+    case onnx::TensorProto::FLOAT16:
+    case onnx::TensorProto::BFLOAT16:
+      return DType::kF32;
+    case onnx::TensorProto::INT64:
+      return DType::kI64;
+    case onnx::TensorProto::INT32:
+      return DType::kI32;
+    case onnx::TensorProto::INT16:
+      return DType::kI16;
+    case onnx::TensorProto::INT8:
+      return DType::kI8;
+    case onnx::TensorProto::UINT8:
+      return DType::kU8;
+    case onnx::TensorProto::BOOL:
+      return DType::kBool;
+    default:
+      throw Error(ErrorKind::kUnsupported,
+                  text("type ", type_name(type), ", wanted floats, bool, uint8 or signed integers"));
+  }
+}
+
+// Throws, without place, unless it is a tensor of numbers and its rank is known.
+OnnxModel::Input read_input(const std::string& name, const onnx::TypeProto& type) {
   if (!type.has_tensor_type())
     throw Error(ErrorKind::kUnsupported, text("is ", kind_of(type), ", wanted a tensor"));
   const onnx::TypeProto::Tensor& tensor = type.tensor_type();
-  if (tensor.elem_type() != onnx::TensorProto::FLOAT)
-    throw Error(ErrorKind::kUnsupported, text("type ", type_name(tensor.elem_type()), ", wanted float"));
+  OnnxModel::Input out{name, {input_dtype(tensor.elem_type()), {}, std::nullopt}, {}};
   if (!tensor.has_shape()) throw Error(ErrorKind::kInvalid, "the shape is not known, wanted one");
   Ints extents;
   for (const onnx::TensorShapeProto::Dimension& dimension : tensor.shape().dim()) {
     if (dimension.has_dim_value() && dimension.dim_value() < 1)
       throw Error(ErrorKind::kInvalid,
                   text("extent ", extents.size(), " is ", dimension.dim_value(), ", wanted at least 1"));
-    if (!dimension.has_dim_value() && !extents.empty())
-      throw Error(ErrorKind::kUnsupported,
-                  text("extent ", extents.size(), " is not known, wanted a fixed one"));
     extents.push_back(dimension.has_dim_value() ? dimension.dim_value() : kFree);
+    out.names.push_back(dimension.dim_param());
+    check_name(out.names.back(), "extent");
   }
-  if (extents.empty()) throw Error(ErrorKind::kUnsupported, "shape [], wanted the batch as first extent");
-  return make_shape(extents);
+  out.type.shape = make_shape(extents);
+  return out;
 }
 
 // ---- structure: who makes which value ----
@@ -136,12 +169,6 @@ struct Skeleton {
   std::unordered_map<std::string, ValueId> values;
   std::unordered_map<std::string, std::string> makers;  // value → what makes it, for messages
 };
-
-void check_name(const std::string& name, std::string_view kind) {
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
-  if (std::any_of(name.begin(), name.end(), is_control))
-    throw Error(ErrorKind::kInvalid, text(kind, " ", name, ": a control character in the name, wanted none"));
-}
 
 ValueId define(Skeleton& skeleton, const std::string& name, const std::string& maker) {
   check_name(name, "value");
@@ -340,7 +367,14 @@ void read_constants(onnx::GraphProto& proto, const Graph& used, const std::optio
 
 OnnxModel read_onnx_model(const std::string& path, bool has_folder, Changes& changes) {
   onnx::ModelProto proto = parse(path);
-  const int64_t opset = opset_of(proto);
+  if (proto.ir_version() < kFirstIrWithOpsets && proto.opset_import().empty())
+    proto.add_opset_import()->set_version(kOldestOpset);
+  int64_t opset = opset_of(proto);
+  if (opset < kFirstOpset) {
+    proto = upgraded(proto, kFirstOpset);
+    changes.push_back({"old opset", "", text("upgraded from ", opset, " to ", kFirstOpset)});
+    opset = kFirstOpset;
+  }
   std::optional<std::string> folder;
   if (has_folder) folder = std::filesystem::path(path).parent_path().string();
 
@@ -352,9 +386,10 @@ OnnxModel read_onnx_model(const std::string& path, bool has_folder, Changes& cha
       return skeleton.graph.values[static_cast<size_t>(id)].name == input.name();
     };
     if (!std::any_of(skeleton.graph.inputs.begin(), skeleton.graph.inputs.end(), is_it)) continue;
-    at(text("input ", input.name()), [&] {
-      model.inputs.push_back({input.name(), input_shape(input.type())});
-    });
+    at(text("input ", input.name()), [&] { model.inputs.push_back(read_input(input.name(), input.type())); });
+    const int type = input.type().tensor_type().elem_type();
+    if (model.inputs.back().type.dtype == DType::kF32 && type != onnx::TensorProto::FLOAT)
+      changes.push_back({"as float32", input.name(), text("its type in the file is ", type_name(type))});
   }
   for (ValueId id : skeleton.graph.outputs)
     model.outputs.push_back(skeleton.graph.values[static_cast<size_t>(id)].name);

@@ -16,7 +16,8 @@ namespace q {
 struct OnnxModel {
   struct Input {
     std::string name;
-    Shape shape;  // the first extent is kFree when the file leaves it open
+    TensorType type;                 // extents that the file leaves open are kFree
+    std::vector<std::string> names;  // of the extents, where the file names one
   };
   struct Node {
     OnnxNode node;                             // its inputs are filled in when their types are known

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "ops/shared/move.h"
 
 namespace q {
 
@@ -19,7 +20,8 @@ int64_t int_or(const OnnxNode& node, std::string_view name, int64_t fallback) {
 }
 
 int64_t fixed(const Extent& extent) {
-  if (extent.is_batch) throw Error(ErrorKind::kUnsupported, "computes with the batch, wanted a fixed number");
+  if (extent.per_sample)
+    throw Error(ErrorKind::kUnsupported, "computes with the number of samples, wanted a fixed number");
   return extent.value;
 }
 
@@ -42,7 +44,7 @@ Result shape(const OnnxNode& node, Inputs in) {
   IntVector out;
   for (int64_t axis = start; axis < end; ++axis) {
     const int64_t extent = (*in[0].shape)[static_cast<int>(axis)];
-    out.extents.push_back({extent, extent == kFree});
+    out.extents.push_back({is_free(extent) ? -extent : extent, is_free(extent)});
   }
   return out;
 }
@@ -110,20 +112,37 @@ Result cast(const OnnxNode& node, Inputs in) {
   return make_tensor(in[0].ints->is_scalar ? Shape{} : Shape{static_cast<int64_t>(values.size())}, values);
 }
 
-// One step of arithmetic; false when int64 cannot hold the result.
-using Arithmetic = bool (*)(int64_t a, int64_t b, int64_t* out);
-bool add(int64_t a, int64_t b, int64_t* out) { return !__builtin_add_overflow(a, b, out); }
-bool subtract(int64_t a, int64_t b, int64_t* out) { return !__builtin_sub_overflow(a, b, out); }
-bool multiply(int64_t a, int64_t b, int64_t* out) { return !__builtin_mul_overflow(a, b, out); }
-bool divide(int64_t a, int64_t b, int64_t* out) {
-  if (b == 0 || (a == INT64_MIN && b == -1)) return false;
-  *out = a / b;
-  return true;
+// One step of arithmetic; false when int64 cannot hold the result, or it is no multiple of the number of
+// samples.
+using Arithmetic = bool (*)(const Extent& a, const Extent& b, Extent& out);
+
+bool add(const Extent& a, const Extent& b, Extent& out) {
+  out.per_sample = a.per_sample;
+  return (a.per_sample == b.per_sample || b.value == 0) &&
+         !__builtin_add_overflow(a.value, b.value, &out.value);
+}
+bool subtract(const Extent& a, const Extent& b, Extent& out) {
+  out.per_sample = a.per_sample;
+  return (a.per_sample == b.per_sample || b.value == 0) &&
+         !__builtin_sub_overflow(a.value, b.value, &out.value);
+}
+bool multiply(const Extent& a, const Extent& b, Extent& out) {
+  out.per_sample = a.per_sample || b.per_sample;
+  return !(a.per_sample && b.per_sample) && !__builtin_mul_overflow(a.value, b.value, &out.value);
+}
+bool divide(const Extent& a, const Extent& b, Extent& out) {
+  if (b.value == 0 || (a.value == INT64_MIN && b.value == -1) || (b.per_sample && !a.per_sample))
+    return false;
+  out = {a.value / b.value, a.per_sample && !b.per_sample};
+  return !a.per_sample || a.value % b.value == 0;
 }
 
-// Elementwise, a scalar or vector of one going with every element. `neutral` is the right operand that leaves
-// the left as it is: the only one that the batch allows.
-template <Arithmetic compute, int64_t neutral>
+std::string words(const Extent& extent) {
+  return extent.per_sample ? text(extent.value, " per sample") : text(extent.value);
+}
+
+// Elementwise, a scalar or vector of one going with every element.
+template <Arithmetic compute>
 Result arithmetic(const OnnxNode&, Inputs in) {
   const IntVector &left = *in[0].ints, &right = *in[1].ints;
   const size_t a_count = left.extents.size(), b_count = right.extents.size();
@@ -133,12 +152,8 @@ Result arithmetic(const OnnxNode&, Inputs in) {
   const size_t count = a_count == 1 ? b_count : a_count;
   for (size_t i = 0; i < count; ++i) {
     const Extent &a = left.extents[a_count == 1 ? 0 : i], &b = right.extents[b_count == 1 ? 0 : i];
-    Extent result;
-    if (a.is_batch && !b.is_batch && b.value == neutral)
-      result = a;
-    else if (!compute(fixed(a), fixed(b), &result.value))
-      throw Error(ErrorKind::kInvalid, text("cannot compute with ", a.value, " and ", b.value));
-    out.extents.push_back(result);
+    if (!compute(a, b, out.extents.emplace_back()))
+      throw Error(ErrorKind::kUnsupported, text("cannot compute with ", words(a), " and ", words(b)));
   }
   return out;
 }
@@ -181,19 +196,19 @@ struct ShapeType {
 };
 
 constexpr ShapeType kTypes[] = {
-    {"Add", 2, true, arithmetic<add, 0>},
+    {"Add", 2, true, arithmetic<add>},
     {"Cast", 1, true, cast},
     {"Concat", 1, true, concat},
     {"ConstantOfShape", 1, true, constant_of_shape},
-    {"Div", 2, true, arithmetic<divide, 1>},
+    {"Div", 2, true, arithmetic<divide>},
     {"Gather", 2, true, gather},
     {"Identity", 1, true, identity},
-    {"Mul", 2, true, arithmetic<multiply, 1>},
+    {"Mul", 2, true, arithmetic<multiply>},
     {"Reshape", 2, true, reshape},
     {"Shape", 1, false, shape},
     {"Slice", 1, true, slice},
     {"Squeeze", 1, true, squeeze},
-    {"Sub", 2, true, arithmetic<subtract, 0>},
+    {"Sub", 2, true, arithmetic<subtract>},
     {"Unsqueeze", 1, true, unsqueeze},
 };
 
@@ -213,9 +228,8 @@ std::optional<IntVector> int_vector_of(const Tensor& tensor) {
   return out;
 }
 
-bool has_batch(const IntVector& vector) {
-  return std::any_of(vector.extents.begin(), vector.extents.end(),
-                     [](const Extent& e) { return e.is_batch; });
+bool counts_samples(const IntVector& vector) {
+  return std::ranges::any_of(vector.extents, &Extent::per_sample);
 }
 
 Tensor tensor_of(const IntVector& vector) {
@@ -237,14 +251,28 @@ std::optional<std::variant<IntVector, Tensor>> evaluate_shape(const OnnxNode& no
 }
 
 Tensor reshape_target(const IntVector& target, const Shape& input) {
-  IntVector out = target;
-  for (size_t i = 0; i < out.extents.size(); ++i) {
-    if (!out.extents[i].is_batch) continue;
-    if (i > 0 || input.rank == 0 || input[0] != kFree)
-      throw Error(ErrorKind::kUnsupported,
-                  text("the batch becomes extent ", i, " of the shape, wanted it to stay the first"));
-    out.extents[i] = {0};
+  if (!counts_samples(target)) return tensor_of(target);
+  const int64_t count = product(input, 0, input.rank);
+  Shape list = make_shape(Ints(target.extents.size(), 1));
+  int rest = kNone;
+  for (int axis = 0; axis < list.rank; ++axis) {  // a free extent is below 0
+    const Extent& extent = target.extents[static_cast<size_t>(axis)];
+    if (!extent.per_sample && extent.value == -1)
+      rest = axis;
+    else if (!extent.per_sample && extent.value == 0)
+      list[axis] = axis < input.rank ? input[axis] : 1;
+    else
+      list[axis] = extent.per_sample ? -extent.value : extent.value;
   }
+  const int64_t known = product(list, 0, list.rank);
+  if (rest != kNone && known != 0) list[rest] = count / known;
+  const bool is_shape = std::ranges::none_of(
+      target.extents, [](const Extent& extent) { return extent.value < (extent.per_sample ? 1 : -1); });
+  if (!is_shape || product(list, 0, list.rank) != count)
+    throw Error(ErrorKind::kUnsupported, text(to_string(input), " as ", to_string(list)));
+  list[free_axis(list)] = -1;
+  IntVector out;
+  for (const int64_t extent : list.extents()) out.extents.push_back({extent});
   return tensor_of(out);
 }
 

@@ -1,5 +1,5 @@
-// Integers that a model computes from shapes: vectors of extents, in which the batch stands for a number not
-// yet known.
+// Integers that a model computes from shapes: vectors of extents, in which the number of samples is not yet
+// known.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace q {
 
 struct Extent {
   int64_t value = 0;
-  bool is_batch = false;  // the free extent; `value` means nothing
+  bool per_sample = false;  // so many for each sample
 };
 
 // An i64 tensor of rank 1, or 0 if is_scalar.
@@ -27,8 +27,9 @@ struct IntVector {
 
 // The tensor as a vector; nothing unless it is i64 of rank 0 or 1.
 std::optional<IntVector> int_vector_of(const Tensor& tensor);
-bool has_batch(const IntVector& vector);
-// Precondition: !has_batch(vector).
+// True when the number of samples is in it.
+bool counts_samples(const IntVector& vector);
+// Precondition: !counts_samples(vector).
 Tensor tensor_of(const IntVector& vector);
 
 // What is known of an input: its shape, and its integers if they are; both null for one that is left out.
@@ -40,12 +41,12 @@ struct ShapeInput {
 // True for ONNX types that evaluate_shape knows.
 bool is_shape_type(std::string_view type);
 // The node's output if it is computed from shapes and integers alone; nothing when it is not of that sort.
-// Throws, without place, when it does with the batch what cannot be done with an unknown number.
+// Throws, without place, when it does with the number of samples what cannot be done with an unknown one.
 std::optional<std::variant<IntVector, Tensor>> evaluate_shape(const OnnxNode& node,
                                                               std::span<const ShapeInput> in);
 
-// The shape of an ONNX Reshape of an input of this shape, with 0 (as in the input) where it names the batch.
-// Throws when the batch is not the first extent of both.
+// The shape of an ONNX Reshape of an input of this shape, with -1 (what remains) where it counts samples.
+// Throws when they are counted twice, or the elements do not fit.
 Tensor reshape_target(const IntVector& target, const Shape& input);
 
 }  // namespace q

@@ -7,6 +7,7 @@
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
 #include "ops/shared/pool.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -23,7 +24,7 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
     const int64_t outputs = size[static_cast<size_t>(axis) - 2];
     if (outputs < 1 || outputs > INT32_MAX)
       throw Error(ErrorKind::kInvalid, text("output_size holds ", outputs, ", wanted 1 to ", INT32_MAX));
-    if (out[axis] != kFree && (out[axis] < 1 || out[axis] > INT32_MAX))
+    if (!is_free(out[axis]) && (out[axis] < 1 || out[axis] > INT32_MAX))
       throw Error(ErrorKind::kInvalid,
                   text("input is ", to_string(out), ", wanted extents of 1 to ", INT32_MAX));
     out[axis] = outputs;
@@ -128,6 +129,7 @@ constinit const OpDef op_adaptive_avg_pool = {
     .layout = Layout::kChannelsLast,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_beside_window,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

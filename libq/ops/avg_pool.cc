@@ -6,6 +6,7 @@
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
 #include "ops/shared/pool.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -98,6 +99,7 @@ constinit const OpDef op_avg_pool = {
     .layout = Layout::kChannelsLast,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_beside_window,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "ops/shared/weights.h"
 #include "q/op.h"
@@ -29,6 +30,11 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
                                             to_string(shape), ", wanted ", to_string(Shape{shape[1]})));
   }
   return {shape};
+}
+
+void samples(const Attrs&, std::span<const TensorType> in, std::span<const Shape>) {
+  check_parameters(in);
+  if (free_axis(in[0].shape) == 1) throw mixes_samples("parameters along axis 1");
 }
 
 struct Parameters {
@@ -166,6 +172,7 @@ constinit const OpDef op_batch_norm = {
     .layout = Layout::kChannelsLast,
     .parameters_from = 1,
     .infer = infer,
+    .samples = samples,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

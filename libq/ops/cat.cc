@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "kernels/kernels.h"
 #include "ops/shared/move.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "q/op.h"
 
@@ -26,9 +27,7 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
       throw Error(ErrorKind::kInvalid, text("inputs are ", to_string(in[0].shape), " and ", to_string(rest),
                                             ", wanted the same rank"));
     // batches one behind the other would no longer be a batch
-    if (rest[cat_axis] == kFree)
-      throw Error(ErrorKind::kUnsupported,
-                  text("axis ", cat_axis, " of ", to_string(rest), " is free, wanted a fixed extent"));
+    if (is_free(rest[cat_axis])) throw mixes_samples(text("inputs joined along axis ", cat_axis));
     out[cat_axis] += rest[cat_axis];
     rest[cat_axis] = out[cat_axis];
     if (rest != out)
@@ -125,6 +124,7 @@ constinit const OpDef op_cat = {
     .onnx = kOnnx,
     .qrule = QRule::kShared,
     .infer = infer,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

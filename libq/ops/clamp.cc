@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "ops/shared/weights.h"
 #include "q/op.h"
@@ -63,6 +64,7 @@ constinit const OpDef op_clamp = {
     .attrs = kAttrs,
     .onnx = kOnnx,
     .infer = infer,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .unary = clamp,
     .cases = kCases,

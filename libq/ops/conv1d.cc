@@ -1,5 +1,6 @@
 // conv1d: convolution along one axis, dense, grouped or depthwise.
 #include "ops/shared/conv.h"
+#include "ops/shared/samples.h"
 
 namespace q {
 
@@ -51,6 +52,7 @@ constinit const OpDef op_conv1d = {
     .weight_axis = 0,
     .takes_epilogue = true,
     .infer = infer,
+    .samples = samples_beside_window,
     .f32 = compile_conv<float>,
     .quant = compile_conv<uint8_t>,
     .macs = conv_macs,

@@ -1,6 +1,7 @@
 // dequantize: integers as floats: scale * (q - zero_point).
 #include "base/parallel.h"
 #include "base/text.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
@@ -36,6 +37,7 @@ constinit const OpDef op_dequantize = {
     .doc = "the reals that the integers x mean",
     .qrule = QRule::kFloat,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .quant = compile,
     .cases = kCases,
 };

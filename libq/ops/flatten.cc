@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "ops/shared/move.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -13,11 +14,7 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   const Shape& shape = in[0].shape;
   const int64_t given = attr_int(attrs, "axis");
   const int axis = given == shape.rank ? shape.rank : normalize_axis(given, shape.rank, "attribute axis");
-  const Shape out = {product(shape, 0, axis), product(shape, axis, shape.rank)};
-  if (out[1] == kFree)
-    throw Error(ErrorKind::kUnsupported,
-                text("input is ", to_string(shape), ", wanted fixed extents from axis ", axis, " on"));
-  return {out};
+  return {{product(shape, 0, axis), product(shape, axis, shape.rank)}};
 }
 
 constexpr OnnxName kOnnx[] = {{"Flatten"}};
@@ -44,6 +41,7 @@ constinit const OpDef op_flatten = {
     .layout = Layout::kPlain,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_in_order,
     .f32 = compile_move,
     .quant = compile_move,
     .cases = kCases,

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -58,6 +59,7 @@ constinit const OpDef op_hardsigmoid = {
     .fixed_lo = 0,
     .fixed_hi = 1,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .unary = hardsigmoid,
     .cases = kCases,

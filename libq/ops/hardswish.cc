@@ -1,6 +1,7 @@
 // hardswish: x * clamp(x + 3, 0, 6) / 6.
 #include <algorithm>
 
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -27,6 +28,7 @@ constinit const OpDef op_hardswish = {
     .doc = "x * clamp(x + 3, 0, 6) / 6, elementwise",
     .onnx = kOnnx,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .unary = hardswish,
     .cases = kCases,
 };

@@ -1,6 +1,7 @@
 // identity: y = x.
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -19,7 +20,9 @@ bool map_dropout(OnnxNode& node) {
   return true;
 }
 
-constexpr OnnxName kOnnx[] = {{"Identity"}, {"Dropout", 7, map_dropout}};
+bool map_cast(OnnxNode& node) { return casts_to_reals(node) && node.inputs.at(0).type.dtype == DType::kF32; }
+
+constexpr OnnxName kOnnx[] = {{"Identity"}, {"Dropout", 7, map_dropout}, {"Cast", 7, map_cast}};
 
 constexpr Shape kOdd[] = {{3, 17}};
 constexpr Shape kImage[] = {{2, 3, 5, 7}};
@@ -34,6 +37,7 @@ constinit const OpDef op_identity = {
     .onnx = kOnnx,
     .qrule = QRule::kAsInput,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .f32 = compile_move,
     .quant = compile_move,
     .cases = kCases,

@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "ops/shared/gemm.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/weights.h"
 #include "ops/shared/window.h"
 #include "q/op.h"
@@ -27,6 +28,12 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   Shape out = input;
   out[out.rank - 1] = weight[0];
   return {out};
+}
+
+void samples(const Attrs&, std::span<const TensorType> in, std::span<const Shape>) {
+  check_parameters(in);
+  const int axis = free_axis(in[0].shape);
+  if (axis == in[0].shape.rank - 1) throw mixes_samples(text("a sum over axis ", axis));
 }
 
 int64_t macs(const Attrs&, std::span<const TensorType> in, const Shape& out) {
@@ -81,24 +88,35 @@ void replace(OnnxNode::Input& input, Tensor tensor) {
   input.constant = std::move(tensor);
 }
 
+// Of constants. What is computed cannot be rearranged here.
+void rearrange_weight(OnnxNode& node, bool is_transposed, float factor) {
+  if (!is_transposed && factor == 1) return;
+  Tensor weight = onnx_constant(node, 1, "weight");
+  if (is_transposed) weight = transposed(weight);
+  if (factor != 1) weight = scaled(weight, factor);
+  replace(node.inputs[1], std::move(weight));
+}
+
+void rearrange_bias(OnnxNode& node, float factor) {
+  drop_absent_bias(node);
+  if (node.inputs.size() < 3 || !node.inputs[2].used) return;
+  const int64_t channels = node.inputs[1].type.shape[0];
+  if (factor == 1 && node.inputs[2].type.shape == Shape{channels}) return;
+  const Tensor bias = expanded(onnx_constant(node, 2, "bias"), channels);
+  replace(node.inputs[2], factor == 1 ? bias : scaled(bias, factor));
+}
+
 bool map_gemm(OnnxNode& node) {
   const bool transpose_input = take_attr<int64_t>(node.attrs, "transA", 0) != 0;
   const bool transpose_weight = take_attr<int64_t>(node.attrs, "transB", 0) == 0;
   const float alpha = static_cast<float>(take_attr<double>(node.attrs, "alpha", 1));
   const float beta = static_cast<float>(take_attr<double>(node.attrs, "beta", 1));
   if (transpose_input) throw Error(ErrorKind::kUnsupported, "transA is 1, wanted 0");
-
-  Tensor weight = onnx_constant(node, 1, "weight");
-  if (weight.type.shape.rank != 2)
-    throw Error(ErrorKind::kInvalid, text("weight is ", to_string(weight.type.shape), ", wanted rank 2"));
-  if (transpose_weight) weight = transposed(weight);
-  if (alpha != 1) weight = scaled(weight, alpha);
-  check_onnx_bias(node);
-  if (node.inputs.size() > 2 && node.inputs[2].used) {
-    const Tensor bias = expanded(*node.inputs[2].constant, weight.type.shape[0]);
-    replace(node.inputs[2], beta == 1 ? bias : scaled(bias, beta));
-  }
-  replace(node.inputs[1], std::move(weight));
+  if (node.inputs.at(1).type.shape.rank != 2)
+    throw Error(ErrorKind::kInvalid,
+                text("weight is ", to_string(node.inputs[1].type.shape), ", wanted rank 2"));
+  rearrange_weight(node, transpose_weight, alpha);
+  rearrange_bias(node, beta);
   return true;
 }
 
@@ -142,6 +160,7 @@ constinit const OpDef op_linear = {
     .weight_axis = 0,
     .takes_epilogue = true,
     .infer = infer,
+    .samples = samples,
     .f32 = compile<float>,
     .quant = compile<uint8_t>,
     .macs = macs,

@@ -3,6 +3,7 @@
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
 #include "ops/shared/pool.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -34,7 +35,7 @@ bool map_global(OnnxNode& node) {
   const Shape& shape = node.inputs.at(0).type.shape;
   Ints kernel;
   for (int axis = 2; axis < shape.rank; ++axis) {
-    if (shape[axis] == kFree)
+    if (is_free(shape[axis]))
       throw Error(ErrorKind::kUnsupported,
                   text("input is ", to_string(shape), ", wanted fixed spatial extents"));
     kernel.push_back(shape[axis]);
@@ -76,6 +77,7 @@ constinit const OpDef op_max_pool = {
     .layout = Layout::kChannelsLast,
     .qrule = QRule::kAsInput,
     .infer = infer_pool,
+    .samples = samples_beside_window,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

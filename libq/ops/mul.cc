@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "ops/shared/binary.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "ops/shared/weights.h"
 #include "q/op.h"
@@ -79,6 +80,7 @@ constinit const OpDef op_mul = {
     .attrs = kAttrs,
     .onnx = kOnnx,
     .infer = infer_binary,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "q/op.h"
 
@@ -41,9 +42,7 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
     const int64_t begin = pads[static_cast<size_t>(axis)], end = pads[static_cast<size_t>(axis + out.rank)];
     if (begin == 0 && end == 0) continue;
     const int64_t extent = out[axis], most = mode == "reflect" ? extent - 1 : INT32_MAX;
-    if (extent == kFree)
-      throw Error(ErrorKind::kUnsupported,
-                  text("axis ", axis, " of ", to_string(out), " is free, wanted no pads there"));
+    if (is_free(extent)) throw mixes_samples(text("pads along axis ", axis));
     if (std::max(begin, end) > most || std::min(begin, end) < -extent || extent > INT32_MAX ||
         extent + begin + end < 1)
       throw Error(ErrorKind::kInvalid, text("pads are ", begin, " and ", end, " on axis ", axis, " of ",
@@ -186,6 +185,7 @@ constinit const OpDef op_pad = {
     .layout = Layout::kChannelsLast,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

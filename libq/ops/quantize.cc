@@ -2,6 +2,7 @@
 // quant_min, quant_max).
 #include "base/parallel.h"
 #include "base/text.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
@@ -38,6 +39,7 @@ constinit const OpDef op_quantize = {
     .doc = "x as integers of the output's scale and zero point",
     .qrule = QRule::kFloat,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .quant = compile,
     .cases = kCases,
 };

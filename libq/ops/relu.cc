@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -38,6 +39,7 @@ constinit const OpDef op_relu = {
     .doc = "max(x, 0), elementwise",
     .onnx = kOnnx,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .unary = relu,
     .cases = kCases,

@@ -1,5 +1,6 @@
 // relu6: min(max(x, 0), 6).
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -34,6 +35,7 @@ constinit const OpDef op_relu6 = {
     .doc = "min(max(x, 0), 6), elementwise",
     .onnx = kOnnx,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .f32 = compile_f32,
     .unary = relu6,
     .cases = kCases,

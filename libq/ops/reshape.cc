@@ -6,44 +6,33 @@
 #include "base/text.h"
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
 
 namespace {
 
-int64_t count(const Shape& shape) { return product(shape, 0, shape.rank); }
-
 // The shape a list means over an input: 0 is the input's extent, one -1 what remains. Nothing when the
-// elements do not fit, or when a free extent would lose its place as an axis of its own or the first one, so
-// that the samples of a batch mixed.
+// elements do not fit.
 std::optional<Shape> resolve(const Ints& wanted, const Shape& in) {
-  Shape out = make_shape(wanted), in_fixed = in;
-  const int rest = static_cast<int>(std::find(wanted.begin(), wanted.end(), -1) - wanted.begin());
+  Shape out = make_shape(wanted);
+  int rest = kNone;
   for (int axis = 0; axis < out.rank; ++axis) {
-    if (out[axis] < 0 && axis != rest) return {};
-    if (out[axis] == 0 && axis >= in.rank) return {};
-    if (out[axis] == 0) out[axis] = in[axis];
-  }
-  Shape out_fixed = out;  // free extents, and what remains, as 1
-  if (rest < out.rank) out_fixed[rest] = 1;
-  bool rest_is_free = false;
-  for (int axis = 0; axis < in.rank; ++axis) {
-    if (in[axis] != kFree) continue;
-    in_fixed[axis] = 1;
-    if (axis < out.rank && wanted[static_cast<size_t>(axis)] == 0) {
-      out_fixed[axis] = 1;
-      if (product(in_fixed, 0, axis) != product(out_fixed, 0, axis) || rest < axis) return {};
-    } else if (axis == 0 && rest == 0 && out.rank > 0) {
-      rest_is_free = true;
-    } else {
+    if (out[axis] == -1 && rest == kNone) {
+      rest = axis;
+      out[axis] = 1;
+    } else if (out[axis] < 0) {
       return {};
+    } else if (out[axis] == 0) {
+      if (axis >= in.rank) return {};
+      out[axis] = in[axis];
     }
   }
-  const int64_t in_count = count(in_fixed), out_count = count(out_fixed);
-  if (rest == out.rank) return in_count == out_count ? std::optional(out) : std::nullopt;
-  if (out_count == 0 || in_count % out_count != 0) return {};
-  if (!rest_is_free) out[rest] = in_count / out_count;
+  const int64_t count = product(in, 0, in.rank), known = product(out, 0, out.rank);
+  if (rest == kNone) return count == known ? std::optional(out) : std::nullopt;
+  if (known == 0 || count % known != 0) return {};
+  out[rest] = count / known;
   return out;
 }
 
@@ -57,17 +46,33 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   return {*out};
 }
 
+// A list that the file gives for `batch` samples, for any number of them: -1 where it has them. Unchanged
+// when there is no such place.
+Ints for_any_batch(const Ints& wanted, const Shape& in, int64_t batch) {
+  Shape exported = in;
+  const int from = free_axis(in);
+  exported[from] *= -batch;
+  const std::optional<Shape> out = resolve(wanted, exported);
+  if (!out) return wanted;
+  const auto holds_samples = [&](int axis) {
+    return (*out)[axis] % batch == 0 && product(*out, 0, axis) == product(exported, 0, from);
+  };
+  // where an extent of 1 leaves the choice, the axis it was before
+  int to = from;
+  if (to >= out->rank || !holds_samples(to))
+    for (to = 0; to < out->rank && !holds_samples(to);) ++to;
+  if (to == out->rank) return wanted;
+  Ints list(out->extents().begin(), out->extents().end());
+  list[static_cast<size_t>(to)] = -1;
+  return list;
+}
+
 bool map_onnx(OnnxNode& node) {
   Ints shape = take_ints_input(node, 1, "shape");
   if (take_attr<int64_t>(node.attrs, "allowzero", 0) != 0 && std::count(shape.begin(), shape.end(), 0) > 0)
     throw Error(ErrorKind::kUnsupported, "an extent of 0 with allowzero, wanted at least 1");
-  // a batch that the exporter wrote down as 1 and that has been made free since
   const Shape& in = node.inputs.at(0).type.shape;
-  if (in.rank > 0 && in[0] == kFree && !shape.empty() && shape[0] == 1) {
-    Ints kept = shape;
-    kept[0] = 0;
-    if (resolve(kept, in)) shape = kept;
-  }
+  if (node.batch > 0 && free_axis(in) != kNone) shape = for_any_batch(shape, in, node.batch);
   node.attrs.insert_or_assign("shape", shape);
   return true;
 }
@@ -98,6 +103,7 @@ constinit const OpDef op_reshape = {
     .layout = Layout::kPlain,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_in_order,
     .f32 = compile_move,
     .quant = compile_move,
     .cases = kCases,

@@ -1,5 +1,6 @@
 // sigmoid: 1 / (1 + exp(-x)).
 #include "base/math.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -31,6 +32,7 @@ constinit const OpDef op_sigmoid = {
     .fixed_lo = 0,
     .fixed_hi = 1,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .unary = sigmoid_of,
     .cases = kCases,
 };

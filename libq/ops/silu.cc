@@ -1,5 +1,6 @@
 // silu: x / (1 + exp(-x)).
 #include "base/math.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -25,6 +26,7 @@ constinit const OpDef op_silu = {
     .name = "silu",
     .doc = "x / (1 + exp(-x)), elementwise",
     .infer = infer_same,
+    .samples = samples_anywhere,
     .unary = silu_of,
     .cases = kCases,
 };

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 #include "q/op.h"
 
@@ -20,11 +21,13 @@ namespace {
 
 std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   const Shape& shape = in[0].shape;
-  const int axis = normalize_axis(attr_int(attrs, "axis"), shape.rank, "attribute axis");
-  if (shape[axis] == kFree)
-    throw Error(ErrorKind::kUnsupported,
-                text("axis ", axis, " of ", to_string(shape), " is free, wanted a fixed extent"));
+  normalize_axis(attr_int(attrs, "axis"), shape.rank, "attribute axis");
   return {shape};
+}
+
+void samples(const Attrs& attrs, std::span<const TensorType> in, std::span<const Shape>) {
+  const int axis = normalize_axis(attr_int(attrs, "axis"), in[0].shape.rank, "attribute axis");
+  if (axis == free_axis(in[0].shape)) throw mixes_samples(text("softmax over axis ", axis));
 }
 
 // Rows along the axis: `extent` elements, `step` apart.
@@ -126,6 +129,7 @@ constinit const OpDef op_softmax = {
     .fixed_lo = 0,
     .fixed_hi = 1,
     .infer = infer,
+    .samples = samples,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

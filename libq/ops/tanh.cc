@@ -1,5 +1,6 @@
 // tanh: the hyperbolic tangent of x.
 #include "base/math.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/op.h"
 
@@ -29,6 +30,7 @@ constinit const OpDef op_tanh = {
     .fixed_lo = -1,
     .fixed_hi = 1,
     .infer = infer_same,
+    .samples = samples_anywhere,
     .unary = tanh_of,
     .cases = kCases,
 };

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "ops/shared/move.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -129,6 +130,7 @@ constinit const OpDef op_transpose = {
     .layout = Layout::kPlain,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_anywhere,
     .f32 = compile<float>,
     .quant = compile<uint8_t>,
     .cases = kCases,

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
@@ -53,6 +54,7 @@ constinit const OpDef op_unsqueeze = {
     .layout = Layout::kPlain,
     .qrule = QRule::kAsInput,
     .infer = infer,
+    .samples = samples_in_order,
     .f32 = compile_move,
     .quant = compile_move,
     .cases = kCases,

@@ -53,11 +53,12 @@ class Placer {
   std::string reason_to_stay_float(const Node& node, const NodeRecipe& recipe) {
     const OpDef& op = *find_op(node.op);
     if (!recipe.quantize) return std::string(kFloatByRecipe);
+    if (op.takes_integers && value(node.inputs[0]).type.dtype != DType::kF32)
+      return std::string(kReadsIntegers);
     if (op.qrule == QRule::kFloat || !has_integer_form(op)) return text(node.op, " has no integer form");
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value& input = value(node.inputs[i]);
-      const bool is_parameter = static_cast<int>(i) == op.weight || static_cast<int>(i) == op.bias;
-      if (is_parameter && !input.constant) return text(input.name, " is computed, wanted a constant");
+      if (is_parameter(op, i) && !input.constant) return text(input.name, " is computed, wanted a constant");
       if (input.type.dtype != DType::kF32)
         return text(input.name, " is ", name_of(input.type.dtype), ", wanted f32");
     }
@@ -94,12 +95,6 @@ class Placer {
     return false;
   }
 
-  // True when input `index` of a quantized node is read as activation integers.
-  static bool is_activation(const OpDef& op, size_t index) {
-    const int i = static_cast<int>(index);
-    return i != op.weight && i != op.bias && i < op.parameters_from;
-  }
-
   // The nearest member that others were told to share with.
   ValueId root(ValueId id) const {
     while (shares_[static_cast<size_t>(id)] != id) id = shares_[static_cast<size_t>(id)];
@@ -132,7 +127,7 @@ class Placer {
       if (!is_quantized(reader)) continue;
       const Node& node = graph_.nodes[static_cast<size_t>(reader)];
       for (size_t i = 0; i < node.inputs.size(); ++i) {
-        if (node.inputs[i] != id || !is_activation(op_of(reader), i)) continue;
+        if (node.inputs[i] != id || is_parameter(op_of(reader), i)) continue;
         Observation observation = recipes_[static_cast<size_t>(reader)].activations;
         if (value(id).constant) {  // all its values are known
           observation.observer = "minmax";

@@ -209,8 +209,18 @@ tool_refuses() {
 
 @test "a dimension of zero, or less, is refused" {
   no_tool_reads_with 'attribute /values/x shape ints 0 4' ": /values/x: shape [[]0,4], wanted extents of 1 to 2147483647"
-  no_tool_reads_with 'attribute /values/x shape ints -1 -4' ": /values/x: shape [[]N,-4], wanted extents of 1 to 2147483647"
+  no_tool_reads_with 'attribute /values/x shape ints -1 -4' ": /values/x: shape [[]N,4N] of a model input, wanted only the first extent free, and N"
+  no_tool_reads_with 'attribute /values/x shape ints -3 4' ": /values/x: shape [[]3N,4] of a model input, wanted only the first extent free, and N"
   no_tool_reads_with 'dataset /constants/w f32 0,4' ": /values/w: shape [[]0,4], wanted extents of 1 to 2147483647"
+}
+
+@test "a model that mixes the samples of a free batch is refused" {
+  no_tool_reads_with $'attribute /graph/act op text softmax\nattribute /graph/act axis int 0' ": /graph/act (softmax): mixes samples: softmax over axis 0"
+}
+
+@test "a model output whose samples do not come first is refused" {
+  no_tool_reads_with $'attribute /graph/act op text transpose\nattribute /graph/act perm ints 1 0\nattribute /values/y shape ints 3 -1' \
+    ": /values/y: shape [[]3,N] of a model output, wanted the samples first"
 }
 
 @test "rank 9 is refused" {

@@ -89,6 +89,34 @@ make_tiny_stages() {
   q-convert -q "$1/calibrated.h5" -o "$1/int8.h5"
 }
 
+# The text of an ONNX model, from standard input, as a file $1, by the schema that ONNX itself installs.
+encode() {
+  local schema=/usr/include/onnx
+  [ -e "$schema/onnx.proto" ] || schema=$(dirname "$(find /usr -name onnx.proto -print -quit)")
+  protoc --encode=onnx.ModelProto -I "$schema" onnx.proto > "$1"
+}
+
+# tensor NAME TYPE EXTENT...: an input or output of such a text; -1 for an extent that is not known.
+tensor() {
+  local name=$1 type=$2 extent
+  shift 2
+  printf 'name: "%s" type { tensor_type { elem_type: %s shape {' "$name" "$type"
+  for extent in "$@"; do
+    if [ "$extent" = -1 ]; then printf ' dim { dim_param: "?" }'; else printf ' dim { dim_value: %s }' "$extent"; fi
+  done
+  printf ' } } }'
+}
+
+# The numbers of the dataset $2 of the file $1, in one line.
+numbers() {
+  h5dump -d "$2" -y -w 0 "$1" | sed -n '/DATA {/,/}/{/[{}]/!s/^ *//p}' | tr -d '\n' | sed 's/,\([^ ]\)/, \1/g'
+}
+
+# The extents of the dataset $2 of the file $1: "2, 3".
+extents() {
+  h5dump -H -d "$2" "$1" | sed -n 's/.*DATASPACE *SIMPLE { ( \([^)]*\) ).*/\1/p'
+}
+
 # The head of a .npy file of bytes with these extents: "20000, 1024".
 npy_head() {
   printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': ($1), }"

@@ -5,32 +5,9 @@ bats_require_minimum_version 1.5.0
 # shellcheck source=common.bash
 source "$BATS_TEST_DIRNAME/common.bash"
 
-setup_file() {
-  # the schema that ONNX itself installs: models are written here as text
-  schema=/usr/include/onnx
-  [ -e "$schema/onnx.proto" ] || schema=$(dirname "$(find /usr -name onnx.proto -print -quit)")
-  export schema
-}
-
 setup() {
   private_folders
   cd "$BATS_TEST_TMPDIR" || return 1
-}
-
-# The text of a model, from standard input, as an ONNX file $1.
-encode() {
-  protoc --encode=onnx.ModelProto -I "$schema" onnx.proto > "$1"
-}
-
-# tensor NAME TYPE EXTENT...: an input or output; -1 for an extent that is not known.
-tensor() {
-  local name=$1 type=$2 extent
-  shift 2
-  printf 'name: "%s" type { tensor_type { elem_type: %s shape {' "$name" "$type"
-  for extent in "$@"; do
-    if [ "$extent" = -1 ]; then printf ' dim { dim_param: "?" }'; else printf ' dim { dim_value: %s }' "$extent"; fi
-  done
-  printf ' } } }'
 }
 
 # model OPSET TEXT…: x f32 [N,3] to y; the text gives nodes and initializers.
@@ -41,9 +18,7 @@ model() {
 }
 
 # The elements of the constant w in a model file $1.
-weights() {
-  h5dump -d /constants/w -y -w 0 "$1" | sed -n '/DATA {/,/}/{/[{}]/!s/^ *//p}'
-}
+weights() { numbers "$1" /constants/w; }
 
 relu='node { op_type: "Relu" name: "act" input: "x" output: "y" }'
 sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
@@ -86,7 +61,7 @@ sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
     'initializer { name: "w" dims: 1 data_type: 7 int64_data: 0 }' |
     sed 's/dim { dim_param: "?" }/dim { dim_value: 1 }/g' | encode fixed.onnx
   run -0 --separate-stderr q-import -v fixed.onnx -o fixed.h5
-  [[ $stderr = *"the batch stays 1: node drop: "* ]]
+  [[ $stderr = *"batch kept at 1: node drop: mixes samples: axis 0 left out"* ]]
   run -0 q-info fixed.h5
   [[ $output = *"x f32 [1,3]"* ]]
   run -2 q-import --strict fixed.onnx -o "$out/strict.h5"
@@ -124,15 +99,30 @@ sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
   refused "q-import: empty.onnx: *" q-import empty.onnx -o "$out/m.h5"
 }
 
-@test "opsets from 7 to 17 are taken, others refused" {
+@test "opsets from 1 to 17 are taken, the old ones upgraded with a word, others refused" {
   for opset in 7 17; do
     model $opset "$relu" | encode m.onnx
-    q-import m.onnx -o m.h5
+    run -0 --separate-stderr q-import m.onnx -o m.h5
+    [ -z "$stderr" ]
   done
-  model 6 "$relu" | encode old.onnx
-  refused "q-import: old.onnx: opset 6, wanted 7 to 17" q-import old.onnx -o "$out/m.h5"
+  for opset in 1 6; do
+    model $opset "$relu" | encode old.onnx
+    run -0 --separate-stderr q-import -v old.onnx -o old.h5
+    [[ ${stderr_lines[0]} = "q-import: old opset: "*"upgraded from $opset to 7" ]]
+    same_bytes m.h5 old.h5
+  done
   model 21 "$relu" | encode new.onnx
-  refused "q-import: new.onnx: opset 21, wanted 7 to 17" q-import new.onnx -o "$out/m.h5"
+  refused "q-import: new.onnx: opset 21, wanted 1 to 17" q-import new.onnx -o "$out/m.h5"
+}
+
+@test "what opset 6 calls broadcasting along an axis is upgraded" {
+  model 6 'node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y"' \
+    'attribute { name: "broadcast" type: INT i: 1 } attribute { name: "axis" type: INT i: 1 } }' \
+    'initializer { name: "w" dims: 3 data_type: 1 float_data: [1, -2, 0.5] }' | encode old.onnx
+  q-import -q old.onnx -o old.h5
+  edit_model data.h5 <<< 'dataset /x f32 2,3 10'
+  q-run old.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "11, 8, 10.5, 11, 8, 10.5" ]
 }
 
 @test "operators that are not there are named and counted" {
@@ -142,11 +132,67 @@ sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
   refused "q-import: other.onnx: node f: operator com.microsoft.FusedConv is not supported" q-import other.onnx
 }
 
+@test "inputs of other real types are read as float32, and that is said" {
+  for type in 10 11; do
+    model 13 "$relu" | sed "s/elem_type: 1 /elem_type: $type /" | encode real.onnx
+    run -0 --separate-stderr q-import real.onnx -o real.h5
+    [ "$stderr" = "q-import: as float32: 1" ]
+  done
+  edit_model data.h5 <<< 'dataset /x f64 1,3 -1 0.5 2'
+  q-run real.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "0, 0.5, 2" ]
+  edit_model data.h5 <<< 'dataset /x f64 1,3 -1 0.5 1e39'
+  refused "q-run: data.h5: x: holds 1e+39, wanted what float32 holds" q-run real.h5 --data data.h5 -o "$out/y.h5"
+}
+
+@test "inputs of integers are taken where they are cast to reals" {
+  for type in 2 3 5 6 7 9; do
+    model 13 'node { op_type: "Cast" name: "reals" input: "x" output: "h" attribute { name: "to" type: INT i: 1 } }' \
+      'node { op_type: "Relu" name: "act" input: "h" output: "y" }' | sed "s/elem_type: 1 /elem_type: $type /" | encode m.onnx
+    q-import m.onnx -o m.h5
+    edit_model data.h5 <<< 'dataset /x u8 2,3 1 0 1'
+    q-run m.h5 --data data.h5 -o y.h5
+    [ "$(numbers y.h5 y)" = "1, 0, 1, 1, 0, 1" ]
+  done
+  edit_model data.h5 <<< 'dataset /x f32 2,3 1 0 0.5'
+  refused "q-run: data.h5: x: holds f32, model input x wants bool" q-run m.h5 --data data.h5 -o "$out/y.h5"
+}
+
+@test "a cast of integers is no float island" {
+  model 13 'node { op_type: "Cast" name: "reals" input: "x" output: "h" attribute { name: "to" type: INT i: 1 } }' \
+    'node { op_type: "Relu" name: "act" input: "h" output: "y" }' | sed "s/elem_type: 1 /elem_type: 2 /" | encode m.onnx
+  q-import m.onnx -o m.h5
+  edit_model data.h5 <<< 'dataset /x u8 2,3 1 0 255 7 8 9'
+  q-observe --strict -q m.h5 --data data.h5 | q-calibrate -q | q-convert --strict -o int8.h5
+  q-run int8.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "1, 0, 255, 7, 8, 9" ]
+}
+
 @test "inputs that cannot be fed are refused" {
-  model 13 "$relu" | sed 's/elem_type: 1/elem_type: 10/' | encode half.onnx
-  refused "q-import: half.onnx: input x: type float16, wanted float" q-import half.onnx
+  model 13 "$relu" | sed 's/elem_type: 1 /elem_type: 8 /' | encode words.onnx
+  refused "q-import: words.onnx: input x: type string, wanted floats, bool, uint8 or signed integers" q-import words.onnx
+  model 13 "$relu" | sed 's/elem_type: 1 /elem_type: 7 /' | encode whole.onnx
+  refused "q-import: whole.onnx: node act: input x: i64, wanted f32" q-import whole.onnx
   model 13 "$relu" | sed 's/dim { dim_value: 3 }/dim { dim_param: "width" }/' | encode open.onnx
-  refused "q-import: open.onnx: input x: extent 1 is not known, wanted a fixed one" q-import open.onnx
+  refused "q-import: open.onnx: input x: extent 1 (width) is open, wanted a shape or data that give it" q-import open.onnx
+}
+
+@test "an output that is not computed is told what it is" {
+  model 13 "$relu" 'output { name: "x" }' | encode m.onnx
+  refused "q-import: m.onnx: output x: is an input of the model, wanted one that is computed from the inputs" q-import m.onnx
+  model 13 "$relu" 'output { name: "w" } initializer { name: "w" dims: 3 data_type: 1 float_data: [1, -2, 0.5] }' | encode m.onnx
+  refused "q-import: m.onnx: output w: is a constant, wanted one that is computed from the inputs" q-import m.onnx
+  model 13 'node { op_type: "Dropout" name: "drop" input: "x" output: "y" output: "mask" } output { name: "mask" }' | encode m.onnx
+  refused "q-import: m.onnx: output mask: is output 2 of node drop, a Dropout, of which only the first is computed, *" q-import m.onnx
+}
+
+@test "a node that no operator takes is told which others it could have been" {
+  model 13 'node { op_type: "Cast" name: "half" input: "x" output: "y" attribute { name: "to" type: INT i: 10 } }' | encode m.onnx
+  refused "q-import: m.onnx: node half: operator Cast to float16 (opset 13) of f32 [[]N,3] is not supported; others become cast, identity" \
+    q-import m.onnx
+  model 13 'node { op_type: "Conv" name: "deep" input: "x" input: "w" output: "y" } initializer { name: "w" dims: 3 data_type: 1 float_data: [1, -2, 0.5] }' | encode m.onnx
+  refused "q-import: m.onnx: node deep: operator Conv (opset 13) of f32 [[]N,3], constant f32 [[]3] is not supported; others become conv1d, conv2d" \
+    q-import m.onnx
 }
 
 @test "a graph that is no network is refused" {

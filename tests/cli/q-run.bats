@@ -151,7 +151,7 @@ int8/generic linear+relu fc" ]
   same_bytes "$out/plain.h5" "$out/profiled.h5"
 }
 
-@test "a model of a fixed batch takes whole batches only" {
+@test "all inputs of a model of fixed extents are one sample" {
   cp tiny.h5 "$BATS_TEST_TMPDIR/fixed.h5"
   edit_model "$BATS_TEST_TMPDIR/fixed.h5" << 'COMMANDS'
 attribute /values/x shape ints 2 4
@@ -160,10 +160,17 @@ attribute /values/y shape ints 2 3
 COMMANDS
   q-run "$BATS_TEST_TMPDIR/fixed.h5" --no-history --data data.h5 -o "$out/fixed.h5"
   q-run tiny.h5 --no-history --data data.h5 -o "$out/free.h5"
-  same_bytes "$out/free.h5" "$out/fixed.h5"
+  [ "$(extents "$out/fixed.h5" y)" = "4, 2, 3" ]
+  [ "$(numbers "$out/fixed.h5" y)" = "$(numbers "$out/free.h5" y)" ]
+  q-run "$BATS_TEST_TMPDIR/fixed.h5" --no-history --data data.h5 --samples 1:3 -o "$out/some.h5"
+  [ "$(extents "$out/some.h5" y)" = "2, 2, 3" ]
+  edit_model "$BATS_TEST_TMPDIR/stacked.h5" <<< 'dataset /x f32 4,2,4 0.5 -1 1 0 2 -0.25 0.75'
+  q-run "$BATS_TEST_TMPDIR/fixed.h5" --no-history --data "$BATS_TEST_TMPDIR/stacked.h5" -o "$out/stacked.h5"
+  same_bytes "$out/fixed.h5" "$out/stacked.h5"
   rm "$out"/*
-  refused "q-run: data.h5: 7 samples, wanted a multiple of 2, which the model takes at a time" \
-    q-run "$BATS_TEST_TMPDIR/fixed.h5" --data data.h5 --samples 0:7 -o "$out/result.h5"
+  edit_model "$BATS_TEST_TMPDIR/seven.h5" <<< 'dataset /x f32 7,4 0.5'
+  refused "q-run: */seven.h5: x: is [[]7,4], model input x wants [[]2,4] for a sample" \
+    q-run "$BATS_TEST_TMPDIR/fixed.h5" --data "$BATS_TEST_TMPDIR/seven.h5" -o "$out/result.h5"
 }
 
 @test "a model with two inputs takes them by name" {

@@ -160,11 +160,23 @@ TEST(OnnxPools, GoOverTheWholeImage) {
 }
 
 TEST(OnnxReshape, LetsTheBatchStayFree) {
-  for (const Ints& shape : {Ints{1, 280}, Ints{-1, 280}, Ints{0, 280}, Ints{0, -1}, Ints{1, -1}}) {
+  for (const Ints& shape : {Ints{-1, 280}, Ints{0, 280}, Ints{0, -1}}) {
     const MappedNode reshape = mapped(node("Reshape", 13, {kImage, integers(shape)}));
     EXPECT_EQ(reshape.node.inputs.size(), 1u);
     EXPECT_EQ(inferred(reshape), (Shape{kFree, 280}));
   }
+  // a batch that the exporter wrote down, of a model that is read as if it were free
+  const auto of_batch = [](int64_t batch, const Ints& shape) {
+    OnnxNode reshape = node("Reshape", 13, {kImage, integers(shape)});
+    reshape.batch = batch;
+    return inferred(mapped(reshape));
+  };
+  for (const Ints& shape : {Ints{1, 280}, Ints{1, -1}, Ints{-1, 280}, Ints{0, -1}})
+    EXPECT_EQ(of_batch(1, shape), (Shape{kFree, 280}));
+  EXPECT_EQ(of_batch(1, {8, -1}), (Shape{8 * kFree, 35}));
+  EXPECT_EQ(of_batch(9, {9, 280}), (Shape{kFree, 280}));
+  EXPECT_EQ(of_batch(9, {72, 5, 7}), (Shape{8 * kFree, 5, 7}));
+  EXPECT_THROW(of_batch(9, {8, 315}), Error);
   EXPECT_EQ(refusal(node("Reshape", 13, {kImage, computed({2})})), "shape is computed, wanted a constant");
 }
 
@@ -173,6 +185,10 @@ TEST(OnnxShapes, ReadTheirListsFromAttributesAndFromInputs) {
   EXPECT_EQ(inferred(mapped(node("Squeeze", 11, {pixel}, {{"axes", Ints{2, 3}}}))), (Shape{kFree, 8}));
   EXPECT_EQ(inferred(mapped(node("Squeeze", 13, {pixel, integers({2, 3})}))), (Shape{kFree, 8}));
   EXPECT_EQ(inferred(mapped(node("Squeeze", 13, {pixel}))), (Shape{kFree, 8}));
+  EXPECT_EQ(inferred(mapped(node("Squeeze", 13, {kRow}))), (Shape{kFree, 10}));
+  OnnxNode of_one = node("Squeeze", 13, {pixel});
+  of_one.batch = 1;
+  EXPECT_THROW(inferred(mapped(of_one)), Error);  // the file leaves out the axis of the samples too
   EXPECT_EQ(inferred(mapped(node("Unsqueeze", 11, {kRow}, {{"axes", Ints{1}}}))), (Shape{kFree, 1, 10}));
   EXPECT_EQ(inferred(mapped(node("Unsqueeze", 13, {kRow, integers({-1})}))), (Shape{kFree, 10, 1}));
   EXPECT_EQ(inferred(mapped(node("Flatten", 13, {kImage}))), (Shape{kFree, 280}));

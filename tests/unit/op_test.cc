@@ -18,6 +18,7 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "kernels/dispatch.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/unary.h"
 #include "q/quant.h"
 #include "seed.h"
@@ -112,13 +113,13 @@ std::vector<Shape> input_shapes(const Subject& subject) {
   return out;
 }
 
-Problem float_problem(const Subject& subject, std::mt19937_64& random) {
+Problem float_problem(const Subject& subject, const std::vector<Shape>& shapes, std::mt19937_64& random) {
   const Case& test_case = subject.test_case();
   Problem p{.op = subject.op,
             .attrs = parse_attrs(*subject.op, test_case.attrs),
             .constants_from = test_case.constants_from};
   std::uniform_real_distribution<float> draw(test_case.lo, test_case.hi);
-  for (const Shape& shape : input_shapes(subject)) {
+  for (const Shape& shape : shapes) {
     const bool is_parameter = std::ssize(p.in) >= p.op->parameters_from;
     Tensor tensor = make_tensor(DType::kF32, shape);
     for (int64_t i = 0; i < elements(shape); ++i) {
@@ -193,6 +194,8 @@ std::optional<Pair> quantized_pair(const Problem& p) {
     pair.integer.out = {DType::kU8, p.out.shape, activation_qparams(pair.real)};
     return pair;
   }
+  if (p.op->name == "cast")
+    return Pair{p, {p.in[0].as<float>(), p.in[0].as<float>() + elements(p.out.shape)}};
   if (!has_integer_form(*p.op)) return {};
   Pair pair{p, {}};
   pair.integer.in = quantized_operands(p);
@@ -231,7 +234,7 @@ class Op : public testing::TestWithParam<Subject> {
   uint64_t seed = test_seed();
   testing::ScopedTrace trace{__FILE__, __LINE__, testing::Message() << "Q_TEST_SEED=" << seed};
   std::mt19937_64 random{seed};
-  Problem problem = float_problem(GetParam(), random);
+  Problem problem = float_problem(GetParam(), input_shapes(GetParam()), random);
 };
 
 TEST_P(Op, WritesEveryByteOfTheInferredShapeAndNoneBehindIt) {
@@ -311,19 +314,144 @@ TEST_P(QuantizedOp, KeepsToNarrowerLimitsOfTheIntegers) {
   }
 }
 
-TEST_P(Op, InfersFromAFreeBatchWhatItInfersFromAFixedOne) {
-  std::vector<TensorType> types = problem.types();
-  for (size_t i = 0; i < types.size() && static_cast<int>(i) < problem.constants_from; ++i)
-    if (types[i].shape.rank > 0 && types[i].shape[0] > 1) types[i].shape[0] = kFree;
-  Shape free;
-  try {
-    free = problem.op->infer(problem.attrs, types).at(0);
-  } catch (const Error&) {
-    return;  // samples of a batch would mix
+// ---- samples ----
+
+// Where the samples lie in each input: an axis, or kNone.
+using SampleAxes = std::vector<int>;
+
+// All choices of an axis, or of none, for every input that is no constant, but for those without any.
+std::vector<SampleAxes> choices_of_axes(const Problem& p) {
+  std::vector<SampleAxes> out = {{}};
+  for (size_t i = 0; i < p.in.size(); ++i) {
+    const bool is_constant = static_cast<int>(i) >= p.constants_from;
+    std::vector<SampleAxes> longer;
+    for (const SampleAxes& axes : out) {
+      for (int axis = kNone; axis < (is_constant ? 0 : p.in[i].type.shape.rank); ++axis) {
+        longer.push_back(axes);
+        longer.back().push_back(axis);
+      }
+    }
+    out = std::move(longer);
   }
-  ASSERT_EQ(free.rank, problem.out.shape.rank);
-  for (int axis = 0; axis < free.rank; ++axis)
-    EXPECT_TRUE(free[axis] == kFree || free[axis] == problem.out.shape[axis]) << "axis " << axis;
+  std::erase_if(out, [](const SampleAxes& axes) { return std::ranges::max(axes) == kNone; });
+  return out;
+}
+
+// The shapes with so many elements along the axes of the samples.
+std::vector<Shape> with_extents(const Problem& p, const SampleAxes& axes, const Ints& extents) {
+  std::vector<Shape> out;
+  for (size_t i = 0; i < p.in.size(); ++i) {
+    out.push_back(p.in[i].type.shape);
+    if (axes[i] != kNone) out.back()[axes[i]] = extents[i];
+  }
+  return out;
+}
+
+// The elements of sample `index` of `samples`, which lie along an axis of bytes in the order an operator
+// stores them.
+std::vector<uint8_t> part_of(const uint8_t* from, const TensorType& type, const OpDef& op, int axis,
+                             int64_t index, int64_t samples) {
+  Shape stored = type.shape;
+  if (op.layout == Layout::kChannelsLast && stored.rank >= 3 && stored.rank <= 5) {
+    std::rotate(stored.dims.begin() + 1, stored.dims.begin() + 2, stored.dims.begin() + stored.rank);
+    if (axis > 0) axis = axis == 1 ? stored.rank - 1 : axis - 1;
+  }
+  int64_t outer = 1, inner = bits_of(type.dtype) / 8;
+  for (int i = 0; i < axis; ++i) outer *= stored[i];
+  for (int i = axis + 1; i < stored.rank; ++i) inner *= stored[i];
+  const int64_t run_bytes = stored[axis] / samples * inner;
+  std::vector<uint8_t> out;
+  for (int64_t i = 0; i < outer; ++i) {
+    const uint8_t* begin = from + (i * samples + index) * run_bytes;
+    out.insert(out.end(), begin, begin + run_bytes);
+  }
+  return out;
+}
+
+// The problem of one sample of several.
+Problem one_of(const Problem& all, const SampleAxes& axes, const Shape& out, int64_t index, int64_t samples) {
+  Problem one = all;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] == kNone) continue;
+    const std::vector<uint8_t> part =
+        part_of(all.in[i].as<uint8_t>(), all.in[i].type, *all.op, axes[i], index, samples);
+    TensorType type = all.in[i].type;
+    type.shape[axes[i]] /= samples;
+    one.in[i] = make_tensor(type);
+    std::ranges::copy(part, one.in[i].as<uint8_t>());
+  }
+  one.out.shape = out;
+  return one;
+}
+
+// Whether the operator takes samples that lie so, `extents` of them for each sample; then several at once
+// give the bits of one by one.
+bool keeps_apart(const Subject& subject, const Problem& p, const SampleAxes& axes, const Ints& extents,
+                 std::mt19937_64& random) {
+  constexpr int64_t kSamples = 3;
+  Ints open, joint;
+  for (const int64_t extent : extents) open.push_back(-extent), joint.push_back(kSamples * extent);
+  std::vector<TensorType> types;
+  for (const Shape& shape : with_extents(p, axes, open)) types.push_back({DType::kF32, shape, {}});
+  std::vector<Shape> free;
+  try {
+    free = p.op->infer(p.attrs, types);
+    check_samples(*p.op, p.attrs, types, free);
+  } catch (const Error&) {
+    return false;
+  }
+  const int axis = free_axis(free[0]);
+  Shape one = free[0], several = free[0];
+  one[axis] *= -1;
+  several[axis] *= -kSamples;
+  Problem all = float_problem(subject, with_extents(p, axes, joint), random);
+  EXPECT_EQ(to_string(all.out.shape), to_string(several));
+  std::vector<Problem> forms;
+  if (!mixes_types(*all.op)) forms.push_back(all);
+  if (const std::optional<Pair> pair = quantized_pair(all)) forms.push_back(pair->integer);
+  for (const Problem& form : forms) {
+    const std::vector<uint8_t> got = run(form, *kernels_up_to(""));
+    for (int64_t i = 0; i < kSamples; ++i) {
+      std::vector<uint8_t> alone = run(one_of(form, axes, one, i, kSamples), *kernels_up_to(""));
+      alone.resize(alone.size() - kGuard);
+      EXPECT_EQ(part_of(got.data(), form.out, *form.op, axis, i, kSamples), alone) << "sample " << i;
+    }
+  }
+  return true;
+}
+
+// Over all choices of where the samples lie; returns how many the operator takes.
+int try_choices_of_axes(const Subject& subject, const Problem& problem, std::mt19937_64& random) {
+  int taken = 0;
+  for (const SampleAxes& axes : choices_of_axes(problem)) {
+    Ints ones(axes.size(), 1), extents;
+    for (size_t i = 0; i < axes.size(); ++i)
+      extents.push_back(axes[i] == kNone ? 1 : problem.in[i].type.shape[axes[i]]);
+    for (const Ints& of_one : {ones, extents}) {
+      SCOPED_TRACE(testing::PrintToString(axes) + " " + testing::PrintToString(of_one));
+      taken += keeps_apart(subject, problem, axes, of_one, random);
+    }
+  }
+  return taken;
+}
+
+TEST_P(Op, GivesSeveralSamplesAtOnceTheBitsOfOneByOneWhereverItTakesThem) {
+  try_choices_of_axes(GetParam(), problem, random);
+}
+
+TEST(Samples, AreNotTrustedToAnOperatorThatDoesNotSpeakOfThem) {
+  OpDef silent = *find_op("relu");
+  silent.samples = nullptr;
+  const TensorType in{DType::kF32, {kFree, 3}, {}};
+  EXPECT_THROW(check_samples(silent, {}, {&in, 1}, {&in.shape, 1}), Error);
+  EXPECT_NO_THROW(check_samples(*find_op("relu"), {}, {&in, 1}, {&in.shape, 1}));
+}
+
+TEST(Samples, MustBeOneAxisOfEveryOutput) {
+  const TensorType in{DType::kF32, {kFree, 3}, {}};
+  const Shape twice = {kFree, kFree, 3}, none = {3};
+  EXPECT_THROW(check_samples(*find_op("relu"), {}, {&in, 1}, {&twice, 1}), Error);
+  EXPECT_THROW(check_samples(*find_op("relu"), {}, {&in, 1}, {&none, 1}), Error);
 }
 
 class ElementwiseOp : public Op {};
@@ -357,6 +485,16 @@ TEST_P(OpTable, SaysWhatTheOperatorIs) {
   EXPECT_EQ(op.qrule == QRule::kFixed, op.fixed_lo < op.fixed_hi);
   for (const AttrSpec& spec : op.attrs) EXPECT_FALSE(spec.doc.empty()) << spec.name;
   for (const OnnxName& name : op.onnx) EXPECT_GE(name.since, 7) << name.type;
+}
+
+TEST_P(OpTable, TakesSamplesInSomeOfItsCases) {
+  std::mt19937_64 random;
+  int taken = 0;
+  for (size_t i = 0; i < GetParam()->cases.size(); ++i) {
+    const Subject subject{GetParam(), i};
+    taken += try_choices_of_axes(subject, float_problem(subject, input_shapes(subject), random), random);
+  }
+  EXPECT_GT(taken, 0);
 }
 
 TEST_P(OpTable, RefusesAnAttributeItDoesNotHave) {
@@ -431,7 +569,10 @@ Shape inferred(std::string_view name, std::string_view attrs, const std::vector<
   const OpDef& op = *find_op(name);
   std::vector<TensorType> types;
   for (const Shape& shape : in) types.push_back({DType::kF32, shape, {}});
-  return op.infer(parse_attrs(op, attrs), types).at(0);
+  const Attrs parsed = parse_attrs(op, attrs);
+  const std::vector<Shape> out = op.infer(parsed, types);
+  check_samples(op, parsed, types, out);
+  return out.at(0);
 }
 
 using U8 = std::vector<uint8_t>;
@@ -590,7 +731,9 @@ TEST(Reshape, KeepsTheBatchFree) {
   EXPECT_EQ(inferred("reshape", "shape=0,256", image), (Shape{kFree, 256}));
   EXPECT_EQ(inferred("reshape", "shape=-1,256", image), (Shape{kFree, 256}));
   EXPECT_EQ(inferred("reshape", "shape=0,-1", image), (Shape{kFree, 256}));
-  EXPECT_EQ(inferred("reshape", "shape=-1,16", image), (Shape{kFree, 16}));  // sixteen rows per sample
+  EXPECT_EQ(inferred("reshape", "shape=-1,16", image), (Shape{16 * kFree, 16}));  // sixteen rows per sample
+  EXPECT_EQ(inferred("reshape", "shape=-1,16,4,4", {{16 * kFree, 16}}), (Shape{kFree, 16, 4, 4}));
+  EXPECT_EQ(inferred("reshape", "shape=2,-1,3", {{2, kFree, 6}}), (Shape{2, 2 * kFree, 3}));
   EXPECT_EQ(inferred("reshape", "shape=4,-1", {{2, 6}}), (Shape{4, 3}));
 }
 
@@ -599,14 +742,14 @@ TEST(Reshape, RefusesToMixTheSamplesOfABatch) {
   for (const char* shape :
        {"shape=1,256", "shape=16,-1", "shape=-1,255", "shape=0,255", "shape=0,-1,-1", "shape=-1,512"})
     EXPECT_THROW(inferred("reshape", shape, image), Error) << shape;
-  EXPECT_THROW(inferred("flatten", "axis=0", image), Error);
+  EXPECT_THROW(inferred("reshape", "shape=-1,6", {{2, kFree, 6}}), Error);
+  EXPECT_THROW(inferred("flatten", "axis=2", {{2, kFree, 6}}), Error);
   EXPECT_THROW(inferred("softmax", "axis=0", image), Error);
   EXPECT_THROW(inferred("cat", "axis=0", {{kFree, 4}, {kFree, 4}}), Error);
 }
 
 TEST(Squeeze, LeavesOutAxesOfExtentOne) {
   EXPECT_EQ(inferred("squeeze", "axes=2,3", {{kFree, 5, 1, 1}}), (Shape{kFree, 5}));
-  EXPECT_EQ(inferred("squeeze", "", {{kFree, 1, 5, 1}}), (Shape{kFree, 5}));
   EXPECT_THROW(inferred("squeeze", "axes=0", {{kFree, 1}}), Error);
   EXPECT_EQ(inferred("unsqueeze", "axes=0,-1", {{4, 5}}), (Shape{1, 4, 5, 1}));
   EXPECT_THROW(inferred("unsqueeze", "axes=1,1", {{4, 5}}), Error);

@@ -12,7 +12,7 @@
 namespace q {
 namespace {
 
-constexpr Extent kBatch = {0, true};
+constexpr Extent kBatch = {1, true};
 
 IntVector vector_of(const Ints& values) {
   IntVector out;
@@ -22,7 +22,7 @@ IntVector vector_of(const Ints& values) {
 
 IntVector scalar(int64_t value) { return {{{value}}, true}; }
 
-// The result as text: "[N,3]", a scalar without brackets; "nothing", or what was thrown.
+// The result as text: "[1N,3]", a scalar without brackets; "nothing", or what was thrown.
 std::string evaluated(const OnnxNode& node, const std::vector<IntVector>& in, const Shape& shape = {}) {
   std::vector<ShapeInput> inputs;
   for (const IntVector& ints : in) inputs.push_back({&shape, &ints});
@@ -34,7 +34,7 @@ std::string evaluated(const OnnxNode& node, const std::vector<IntVector>& in, co
     if (ints == nullptr) return "tensor " + to_string(std::get<Tensor>(*result).type.shape);
     std::string out;
     for (const Extent& extent : ints->extents)
-      out += text(out.empty() ? "" : ",", extent.is_batch ? "N" : std::to_string(extent.value));
+      out += text(out.empty() ? "" : ",", extent.value, extent.per_sample ? "N" : "");
     return ints->is_scalar ? out : "[" + out + "]";
   } catch (const Error& error) {
     return error.what();
@@ -42,7 +42,7 @@ std::string evaluated(const OnnxNode& node, const std::vector<IntVector>& in, co
 }
 
 TEST(ShapeEval, ShapeGivesTheBatchAsSuch) {
-  EXPECT_EQ(evaluated({.type = "Shape"}, {}, {kFree, 3, 5}), "[N,3,5]");
+  EXPECT_EQ(evaluated({.type = "Shape"}, {}, {kFree, 3, 5}), "[1N,3,5]");
   EXPECT_EQ(
       evaluated({.type = "Shape", .attrs = {{"start", int64_t{1}}, {"end", int64_t{-1}}}}, {}, {kFree, 3, 5}),
       "[3]");
@@ -51,8 +51,8 @@ TEST(ShapeEval, ShapeGivesTheBatchAsSuch) {
 
 TEST(ShapeEval, GatherPicksElements) {
   const IntVector shape{{kBatch, {3}, {5}}};
-  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, scalar(0)}), "N");
-  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, vector_of({-1, 0})}), "[5,N]");
+  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, scalar(0)}), "1N");
+  EXPECT_EQ(evaluated({.type = "Gather"}, {shape, vector_of({-1, 0})}), "[5,1N]");
   EXPECT_EQ(evaluated({.type = "Gather"}, {shape, scalar(3)}), "index 3, wanted -3 to 2");
 }
 
@@ -67,28 +67,38 @@ TEST(ShapeEval, SqueezeAndUnsqueezeTurnScalarsIntoVectorsAndBack) {
 
 TEST(ShapeEval, SliceTakesARange) {
   const IntVector shape{{kBatch, {3}, {5}}};
-  EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({0}), vector_of({2})}), "[N,3]");
+  EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({0}), vector_of({2})}), "[1N,3]");
   EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({-1}), vector_of({INT64_MAX})}), "[5]");
   EXPECT_EQ(evaluated({.type = "Slice", .attrs = {{"starts", Ints{1}}, {"ends", Ints{2}}}}, {shape}), "[3]");
   EXPECT_EQ(evaluated({.type = "Slice"}, {shape, vector_of({2}), vector_of({1})}), "[]");
 }
 
-TEST(ShapeEval, ArithmeticIsExactAndLeavesTheBatchAloneOrRefuses) {
+TEST(ShapeEval, ArithmeticIsExactAndKeepsToMultiplesOfTheBatchOrRefuses) {
   EXPECT_EQ(evaluated({.type = "Mul"}, {vector_of({2, 3}), scalar(4)}), "[8,12]");
   EXPECT_EQ(evaluated({.type = "Div"}, {scalar(-7), scalar(2)}), "-3");
   EXPECT_EQ(evaluated({.type = "Div"}, {scalar(7), scalar(0)}), "cannot compute with 7 and 0");
   EXPECT_EQ(evaluated({.type = "Add"}, {scalar(INT64_MAX), scalar(1)}),
             "cannot compute with 9223372036854775807 and 1");
   EXPECT_EQ(evaluated({.type = "Sub"}, {vector_of({5}), vector_of({2})}), "[3]");
-  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, scalar(1)}), "[N]");
-  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, scalar(2)}),
-            "computes with the batch, wanted a fixed number");
+  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, scalar(1)}), "[1N]");
+  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, scalar(2)}), "[2N]");
+  EXPECT_EQ(evaluated({.type = "Mul"}, {IntVector{{kBatch}}, IntVector{{kBatch}}}),
+            "cannot compute with 1 per sample and 1 per sample");
+  EXPECT_EQ(evaluated({.type = "Div"}, {IntVector{{{12, true}}}, scalar(4)}), "[3N]");
+  EXPECT_EQ(evaluated({.type = "Div"}, {IntVector{{{12, true}}}, IntVector{{{4, true}}}}), "[3]");
+  EXPECT_EQ(evaluated({.type = "Div"}, {IntVector{{{12, true}}}, scalar(5)}),
+            "cannot compute with 12 per sample and 5");
+  EXPECT_EQ(evaluated({.type = "Div"}, {scalar(12), IntVector{{kBatch}}}),
+            "cannot compute with 12 and 1 per sample");
+  EXPECT_EQ(evaluated({.type = "Add"}, {IntVector{{kBatch}}, scalar(1)}),
+            "cannot compute with 1 per sample and 1");
+  EXPECT_EQ(evaluated({.type = "Sub"}, {IntVector{{{3, true}}}, IntVector{{kBatch}}}), "[2N]");
   EXPECT_EQ(evaluated({.type = "Add"}, {vector_of({1, 2}), vector_of({1, 2, 3})}),
             "2 integers with 3, wanted as many");
 }
 
 TEST(ShapeEval, CastGivesIntegersOrFloats) {
-  EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{6}}}}, {IntVector{{kBatch}}}), "[N]");
+  EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{6}}}}, {IntVector{{kBatch}}}), "[1N]");
   EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{1}}}}, {vector_of({2, 3})}), "tensor [2]");
   EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{9}}}}, {vector_of({2, 3})}), "nothing");
 }
@@ -104,15 +114,19 @@ TEST(ShapeEval, LeavesOtherTypesAlone) {
   EXPECT_EQ(evaluated({.type = "Conv"}, {scalar(1)}), "nothing");
 }
 
-TEST(ShapeEval, ReshapeTargetNamesTheBatchAsZero) {
+TEST(ShapeEval, ReshapeTargetLeavesTheSamplesTheirPlace) {
   const auto target = [](const IntVector& wanted, const Shape& input) {
     const Tensor tensor = reshape_target(wanted, input);
     return Ints(tensor.as<int64_t>(), tensor.as<int64_t>() + elements(tensor.type.shape));
   };
-  EXPECT_EQ(target({{kBatch, {-1}}}, {kFree, 2, 3}), (Ints{0, -1}));
+  EXPECT_EQ(target({{kBatch, {-1}}}, {kFree, 2, 3}), (Ints{-1, 6}));
+  EXPECT_EQ(target({{kBatch, {2}, {3}}}, {2 * kFree, 3}), (Ints{-1, 2, 3}));
+  EXPECT_EQ(target({{{2, true}, {0}}}, {2 * kFree, 3}), (Ints{-1, 3}));
   EXPECT_EQ(target(vector_of({1, 6}), {kFree, 2, 3}), (Ints{1, 6}));
-  EXPECT_THROW(reshape_target({{{6}, kBatch}}, {kFree, 6}), Error);
-  EXPECT_THROW(reshape_target({{kBatch, {6}}}, {6, kFree}), Error);
+  EXPECT_THROW(reshape_target({{kBatch, {6}}}, {2, 6}), Error);
+  EXPECT_THROW(reshape_target({{kBatch, kBatch}}, {kFree, 6}), Error);
+  EXPECT_THROW(reshape_target({{kBatch, {5}}}, {kFree, 6}), Error);
+  EXPECT_THROW(reshape_target({{{-1, true}, {-6}}}, {kFree, 6}), Error);
 }
 
 }  // namespace

@@ -45,9 +45,12 @@ Q_API void write_file(const std::string& path, const File& file, const std::stri
 class Q_API DataSet {
  public:
   // spec: FILE[:/group], HDF5 with datasets by input name (a single input may be called x) and perhaps labels
-  // y; or a .npy file (one input), or .npz (by name). inputs: the model's, first extent free or fixed. Throws
-  // when a dataset is missing, its extents or type do not fit, or it has no samples. `shown` names the file
-  // in messages, where spec is a temporary.
+  // y; or a .npy file (one input), or .npz (by name). Of a model that takes any number of samples, the
+  // entries along the first axis are the samples, and an input of fixed extents is the same for all. Of
+  // another model a sample is all inputs together: each dataset has one more axis at its front, or as many
+  // entries along the first as a sample needs for each, or is one sample, which serves all when other inputs
+  // have several. Throws when a dataset is missing, its extents or type do not fit, or it has no samples.
+  // `shown` names the file in messages, where spec is a temporary.
   DataSet(const std::string& spec, const Graph& model, const InputSpec& normalisation,
           const std::string& shown = {});
   DataSet(DataSet&&) noexcept;
@@ -55,7 +58,8 @@ class Q_API DataSet {
 
   int64_t samples() const;
   // Samples [first, first + count) of every input, normalised float32 with the model's type where it is not
-  // float32.
+  // float32; count is 1 where the model takes one at a time. What is the same for all samples is not
+  // normalised.
   std::vector<Tensor> read(int64_t first, int64_t count);
   // True when there is a dataset y with one element per sample.
   bool has_labels() const;
@@ -66,6 +70,11 @@ class Q_API DataSet {
   struct Source;
   std::unique_ptr<Source> source_;
 };
+
+// The shape of the dataset that DataSet takes for the input of that name. is_only: the model has no other.
+// Throws as DataSet does when there is none, or it holds no numbers.
+Q_API Shape data_shape(const std::string& spec, const std::string& input, bool is_only,
+                       const std::string& shown = {});
 
 // A tensor file that grows along its first dimension.
 class Q_API TensorWriter {

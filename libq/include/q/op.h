@@ -91,7 +91,9 @@ struct Run {
 struct CompileCall {
   const Attrs& attrs;  // complete: defaults filled in
   std::span<const TensorType> in, out;
-  std::span<const View> constants;  // per input; data is null unless the input is constant
+  // Per input; data is null unless it is known. Weights, bias and parameters that the graph computes are
+  // known too: the operator is then compiled for every run.
+  std::span<const View> constants;
   const Kernels& kernels;
   // Where OpDef::takes_epilogue says so: to be called for every part of the output once it is computed, while
   // it is in cache. Empty: nothing.
@@ -102,6 +104,9 @@ struct CompileCall {
 struct OnnxNode {
   std::string type, name;
   int64_t opset = 0;
+  // Of a model with a fixed batch that is read as if it were free: how many samples the file has. 0: the file
+  // leaves the extent free, or it is kept.
+  int64_t batch = 0;
   Attrs attrs;  // ONNX's attributes; afterwards ours
   std::map<std::string, Tensor, std::less<>> tensor_attrs;
   struct Input {
@@ -144,12 +149,18 @@ struct OpDef {
       bias = kNone;     // which inputs are weights (i8, axis below) and bias (i32) of the quantized form
   int weight_axis = 0;  // axis of the output channels in the weight
   bool takes_epilogue = false;       // calls CompileCall::epilogue
+  bool takes_integers = false;       // the inputs may be plain integers too
   int parameters_from = kMaxInputs;  // inputs from here on stay float32 constants in the quantized form
   QRule qrule = QRule::kObserved;
   float fixed_lo = 0, fixed_hi = 0;
-  // Extents of the outputs. Extents may be kFree. Throws q::Error (text without place) when inputs or
-  // attributes do not fit.
+  // Extents of the outputs. One extent of an input may be free; what is computed from it is free too. Throws
+  // q::Error (text without place) when inputs or attributes do not fit.
   std::vector<Shape> (*infer)(const Attrs&, std::span<const TensorType> in) = nullptr;
+  // Throws q::Error (text without place) unless each sample's part of an output is computed from that
+  // sample's parts of the inputs alone, and alike for any number of samples. They lie along the free axis of
+  // an input (free_axis), at least one of which has one, and of the output. out: what infer gives. Null: it
+  // always throws.
+  void (*samples)(const Attrs&, std::span<const TensorType> in, std::span<const Shape> out) = nullptr;
   Run (*f32)(const CompileCall&) = nullptr;                // the meaning, on float32
   float (*unary)(const Attrs&, float) noexcept = nullptr;  // instead of f32: elementwise of one input
   Run (*quant)(const CompileCall&) =
@@ -159,6 +170,8 @@ struct OpDef {
   std::span<const Case> cases{};
 };
 
+// True when input `index` is a weight, a bias, or another parameter.
+Q_API bool is_parameter(const OpDef& op, size_t index);
 // All operators, by name.
 Q_API std::span<const OpDef* const> ops();
 // The operator of that name, null when there is none.

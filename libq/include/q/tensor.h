@@ -30,8 +30,10 @@ Q_API int64_t lowest(DType dtype);
 Q_API int64_t highest(DType dtype);
 
 inline constexpr int kMaxRank = 8;
-// The extent of a free dimension: the batch of a model's inputs and of all that follows from them.
+// The extent of a free dimension: the number of samples. A multiple of it, such as -3, is as many for each
+// sample.
 inline constexpr int64_t kFree = -1;
+constexpr bool is_free(int64_t extent) { return extent < 0; }
 
 // Extents in the order of PyTorch and ONNX (NCHW, OIHW). A value type, usable in constant tables.
 struct Shape {
@@ -54,8 +56,14 @@ Q_API Shape make_shape(std::span<const int64_t> extents);
 Q_API int64_t elements(const Shape& shape);
 // Bytes of a dense tensor; packed types are rounded up to whole bytes. Throws as elements() does.
 Q_API size_t bytes(DType dtype, const Shape& shape);
-// "[1,3,224,224]", a free extent as "N".
+// "[1,3,224,224]", a free extent as "N" or "3N".
 Q_API std::string to_string(const Shape& shape);
+// The first axis whose extent is free, -1 when none is: where the samples lie.
+constexpr int free_axis(const Shape& shape) {
+  for (int axis = 0; axis < shape.rank; ++axis)
+    if (is_free(shape[axis])) return axis;
+  return -1;
+}
 // axis counted from the front for -rank <= axis < rank; throws otherwise, naming `place`.
 Q_API int normalize_axis(int64_t axis, int rank, std::string_view place);
 

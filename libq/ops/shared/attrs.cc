@@ -122,6 +122,10 @@ Attrs parse_attrs(const OpDef& op, std::string_view words) {
   return complete_attrs(op, out);
 }
 
+bool is_parameter(const OpDef& op, size_t index) {
+  const int i = static_cast<int>(index);
+  return i == op.weight || i == op.bias || i >= op.parameters_from;
+}
 bool has_integer_form(const OpDef& op) { return op.quant != nullptr || op.unary != nullptr; }
 
 }  // namespace q

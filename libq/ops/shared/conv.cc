@@ -32,7 +32,7 @@ void check_weight(const Shape& input, const Shape& weight, int64_t group) {
   }
   if (group < 1 || weight[0] % group != 0) refuse("wanted a group that divides ", weight[0]);
   if (input[1] != weight[1] * group)
-    refuse("input has ", input[1] == kFree ? "a free number of" : std::to_string(input[1]),
+    refuse("input has ", is_free(input[1]) ? "a free number of" : std::to_string(input[1]),
            " channels, wanted ", weight[1] * group);
 }
 
@@ -249,8 +249,8 @@ template Run compile_conv<uint8_t>(const CompileCall&);
 bool map_onnx_conv(OnnxNode& node, int spatial_axes) {
   const Shape& input = node.inputs.at(0).type.shape;
   if (input.rank != spatial_axes + 2) return false;
-  const Shape& weight = onnx_constant(node, 1, "weight").type.shape;
-  check_onnx_bias(node);
+  const Shape& weight = node.inputs.at(1).type.shape;
+  drop_absent_bias(node);
   if (weight.rank != input.rank)
     throw Error(ErrorKind::kInvalid, text("weight is ", to_string(weight), ", input is ", to_string(input),
                                           ", wanted rank ", input.rank));

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "base/text.h"
+#include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
 
 namespace q {
@@ -35,7 +36,7 @@ Run compile_move(const CompileCall& call) {
 int64_t product(const Shape& shape, int first, int end) {
   int64_t out = 1;
   for (int axis = first; axis < end; ++axis) {
-    if (shape[axis] == kFree) return kFree;
+    if (is_free(shape[axis]) && is_free(out)) check_one_free(shape);
     if (__builtin_mul_overflow(out, shape[axis], &out))
       throw Error(ErrorKind::kInvalid, text("elements of ", to_string(shape), " leave int64"));
   }

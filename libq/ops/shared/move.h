@@ -14,7 +14,8 @@ namespace q {
 size_t moved_element_bytes(const CompileCall& call);
 // The input's bytes, unchanged.
 Run compile_move(const CompileCall& call);
-// The product of the extents [first, end); kFree when one of them is.
-int64_t product(const Shape& shape, int first, int end);
+// The product of the extents [first, end), negative when one of them is free. Throws when it leaves int64 or
+// more than one is free.
+Q_API int64_t product(const Shape& shape, int first, int end);
 
 }  // namespace q

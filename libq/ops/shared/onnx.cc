@@ -39,6 +39,12 @@ void drop_inputs(OnnxNode& node, size_t first) {
   for (size_t i = first; i < node.inputs.size(); ++i) node.inputs[i].used = false;
 }
 
+bool casts_to_reals(OnnxNode& node) {
+  constexpr int64_t kFloat = 1, kDouble = 11;  // onnx.TensorProto.DataType
+  const int64_t to = take_attr<int64_t>(node.attrs, "to", 0);
+  return to == kFloat || to == kDouble;
+}
+
 ClipLimits clip_limits(const OnnxNode& node) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   constexpr double kGreatest =

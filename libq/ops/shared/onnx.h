@@ -34,6 +34,9 @@ Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input);
 // No input from this one on is used.
 void drop_inputs(OnnxNode& node, size_t first);
 
+// Takes the target of a Cast node away: true when it is float, or double, as all reals are float32 here.
+bool casts_to_reals(OnnxNode& node);
+
 // The limits of a Clip node, infinite where there are none.
 struct ClipLimits {
   double lo, hi;

@@ -25,7 +25,7 @@ std::pair<int64_t, int64_t> taps_inside(const Window& window, size_t axis, int64
 }
 
 void check_windows(const Window& window, size_t axis, int64_t in, int64_t outputs) {
-  if (in == kFree) return;
+  if (is_free(in)) return;
   const auto check = [&](int64_t output) {
     const auto [first, end] = taps_inside(window, axis, in, output);
     if (first >= end)

@@ -227,7 +227,7 @@ void check_bias(std::span<const TensorType> in, int64_t channels) {
 int64_t count_macs(const Shape& out, int64_t per_element) {
   Shape counted = out;
   for (int64_t& extent : counted.dims) {
-    if (extent == kFree) extent = 1;
+    if (is_free(extent)) extent = -extent;
   }
   int64_t macs = 0;
   if (__builtin_mul_overflow(elements(counted), per_element, &macs))
@@ -244,12 +244,8 @@ const Tensor& onnx_constant(const OnnxNode& node, size_t input, std::string_view
   return *found.constant;
 }
 
-void check_onnx_bias(OnnxNode& node) {
-  if (node.inputs.size() < 3) return;
-  if (node.inputs[2].absent)
-    node.inputs[2].used = false;
-  else
-    onnx_constant(node, 2, "bias");
+void drop_absent_bias(OnnxNode& node) {
+  if (node.inputs.size() > 2 && node.inputs[2].absent) node.inputs[2].used = false;
 }
 
 }  // namespace q

@@ -109,12 +109,12 @@ Tensor per_column(const std::vector<E>& values, const WeightsShape& shape, int64
 void check_clamp(const Attrs& attrs);
 // Throws unless the bias, the third input if there is one, has the extent `channels`.
 void check_bias(std::span<const TensorType> in, int64_t channels);
-// Multiply-adds of an output of this shape, a free extent counting as 1. Throws when they overflow.
+// Multiply-adds of an output of this shape, a free extent counting for one sample. Throws when they overflow.
 int64_t count_macs(const Shape& out, int64_t per_element);
 
 // Input `input` of an ONNX node, called `what` in messages. Throws unless it is a float32 constant.
 const Tensor& onnx_constant(const OnnxNode& node, size_t input, std::string_view what);
-// Throws unless the third input is a constant too, or absent; then it is not used.
-void check_onnx_bias(OnnxNode& node);
+// A third input that is left out is not used.
+void drop_absent_bias(OnnxNode& node);
 
 }  // namespace q

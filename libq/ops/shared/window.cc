@@ -75,7 +75,7 @@ Ints window_outputs(const Window& window, std::span<const int64_t> in) {
                                           in.size(), " spatial axes"));
   Ints out(in.size(), kFree);
   for (size_t axis = 0; axis < in.size(); ++axis) {
-    if (in[axis] == kFree) continue;
+    if (is_free(in[axis])) continue;
     const int64_t padded = in[axis] + window.begins[axis] + window.ends[axis];
     const int64_t room = padded - reach(window, axis);
     if (in[axis] < 1 || in[axis] > kMost || room < 0)
@@ -162,12 +162,12 @@ void complete_onnx_window(OnnxNode& node, const Ints& kernel) {
     const Shape& shape = node.inputs.at(0).type.shape;
     for (size_t axis = 0; axis < kernel.size(); ++axis) {
       const int64_t in = shape[static_cast<int>(axis) + 2], stride = window.strides[axis];
-      if (in == kFree && stride != 1)
+      if (is_free(in) && stride != 1)
         throw Error(ErrorKind::kUnsupported, text("auto_pad ", mode, " with stride ", stride, " over ",
                                                   to_string(shape), ", wanted fixed spatial extents"));
       // Where the last window begins, counted from the end of the image; with stride 1 the same for all
       // extents.
-      const int64_t last = in == kFree ? -1 : (in - 1) / stride * stride - in;
+      const int64_t last = is_free(in) ? -1 : (in - 1) / stride * stride - in;
       const int64_t total = std::max<int64_t>(0, last + reach(window, axis));
       window.begins[axis] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
       window.ends[axis] = total - window.begins[axis];

@@ -25,9 +25,9 @@ struct Window {
 // when a list is not as long as `kernel` or an entry is out of range.
 Window window_of(const Attrs& attrs, const Ints& kernel);
 
-// Extents of the output over an image of spatial extents `in`; kFree where `in` is. With ceil_mode the last
-// window still begins inside the image or the padding before it (PyTorch's rule). Throws when no window fits
-// or a result is out of range.
+// Extents of the output over an image of spatial extents `in`; kFree where `in` is free. With ceil_mode the
+// last window still begins inside the image or the padding before it (PyTorch's rule). Throws when no window
+// fits or a result is out of range.
 Ints window_outputs(const Window& window, std::span<const int64_t> in);
 
 // Which rows of an image, stored channels-last, lie under a window: the row of an output pixel and a tap of
