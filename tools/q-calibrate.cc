@@ -11,6 +11,12 @@ namespace {
 std::string method;
 std::optional<double> percentile;
 
+// True when q-observe found nothing to quantize.
+bool all_stay_float(const q::Graph& graph) {
+  return !graph.nodes.empty() && std::all_of(graph.nodes.begin(), graph.nodes.end(),
+                                             [](const q::Node& node) { return !node.float_reason.empty(); });
+}
+
 bool is_placed(const q::Graph& graph) {
   return std::any_of(graph.values.begin(), graph.values.end(),
                      [](const q::Value& value) { return value.observation.has_value(); });
@@ -62,11 +68,17 @@ q::ExitStatus run(q::Job& job) {
   if (job.inputs.size() > 1) model.stats = {};
   for (size_t i = 1; i < job.inputs.size(); ++i)
     add_stats(model, job.read(job.inputs[i]), q::shown(job.inputs[i]), i == 1);
+  q::Changes changes;
+  if (model.stats.entries.empty() && all_stay_float(model.graph)) {
+    changes.push_back({"nothing to quantize", "", "all nodes stay float", true});
+    job.report(changes);
+    job.write(std::move(model));
+    return q::kDone;
+  }
   if (model.stats.entries.empty())
     throw q::Error(q::ErrorKind::kInvalid,
                    q::text(q::shown(job.inputs[0]), ": no statistics: run q-observe first"));
 
-  q::Changes changes;
   if (!job.recipes.empty() || !is_placed(model.graph)) {
     const q::Recipe& recipe = job.recipe("int8");
     const std::string observed = recipe_of(model.history);

@@ -20,10 +20,14 @@ void override_with(SpecFields& into, const SpecFields& from) {
   take(into.observer, from.observer);
   take(into.method, from.method);
   take(into.percentile, from.percentile);
+  take(into.concat, from.concat);
   if (!from.place.empty()) into.place = from.place;
 }
 
 enum class Role { kActivations, kWeights };
+
+// The product of two scales, and the reciprocal of one, are still normal binary32 numbers.
+constexpr double kSmallestScale = 0x1p-60;
 
 QuantSpec complete_spec(const SpecFields& fields, Role role, const std::string& place) {
   const bool weights = role == Role::kWeights;
@@ -37,7 +41,7 @@ QuantSpec complete_spec(const SpecFields& fields, Role role, const std::string& 
                                           ", wanted one inside ", least, "..", greatest, " that contains 0"));
   spec.quant_min = static_cast<int32_t>(quant_min);
   spec.quant_max = static_cast<int32_t>(quant_max);
-  if (fields.eps) spec.eps = static_cast<float>(*fields.eps);
+  spec.eps = static_cast<float>(fields.eps.value_or(kSmallestScale));
   return spec;
 }
 
@@ -93,6 +97,10 @@ NodeRecipe resolve(const Recipe& recipe, const Node& node, std::vector<bool>* ma
     override_with(activations, rule.activations);
     override_with(weights, rule.weights);
   }
+  if (activations.concat)
+    out.concat = *activations.concat == "share"        ? Concat::kShare
+                 : *activations.concat == "requantize" ? Concat::kRequantize
+                                                       : Concat::kAuto;
   out.activations = complete(activations, Role::kActivations, node.name);
   out.weights = complete(weights, Role::kWeights, node.name);
   return out;

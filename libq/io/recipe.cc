@@ -142,8 +142,8 @@ class Document {
 
 constexpr std::string_view kTopKeys[] = {"extends", "input", "activations", "weights", "rules"};
 constexpr std::string_view kInputKeys[] = {"mean", "std"};
-constexpr std::string_view kSpecKeys[] = {"dtype", "scheme",   "quant_min", "quant_max",
-                                          "eps",   "observer", "method",    "percentile"};
+constexpr std::string_view kSpecKeys[] = {"dtype",    "scheme", "quant_min",  "quant_max", "eps",
+                                          "observer", "method", "percentile", "concat"};
 constexpr std::string_view kRuleKeys[] = {"op", "name", "quantize", "activations", "weights"};
 constexpr std::string_view kActivationSchemes[] = {"per_tensor_affine", "per_tensor_symmetric"};
 constexpr std::string_view kWeightSchemes[] = {"per_tensor_affine", "per_tensor_symmetric",
@@ -203,6 +203,14 @@ double read_eps(Document& document, const YAML::Node& node) {
   return eps;
 }
 
+std::string read_concat(Document& document, const YAML::Node& node, Role role) {
+  const std::string name = document.string(node, "concat");
+  if (role != Role::kActivations || (name != "auto" && name != "share" && name != "requantize"))
+    document.refuse(node, text("concat is ", Document::shortened(name),
+                               ", wanted auto, share or requantize, of activations"));
+  return name;
+}
+
 double read_percentile(Document& document, const YAML::Node& node) {
   const double percentile = document.real(node, "percentile");
   if (!(percentile > 0 && percentile <= 100))
@@ -227,6 +235,8 @@ void read_spec(Document& document, const YAML::Node& section, Role role, SpecFie
                            fields->observer = read_observer(document, node);
                          else if (key == "method")
                            fields->method = read_method(document, node);
+                         else if (key == "concat")
+                           fields->concat = read_concat(document, node, role);
                          else
                            fields->percentile = read_percentile(document, node);
                        });
@@ -396,7 +406,8 @@ std::string canonical(std::string_view key, const std::optional<T>& value) {
 std::string canonical(const SpecFields& f) {
   return text(canonical("dtype", f.dtype), canonical("scheme", f.scheme), canonical("quant_min", f.quant_min),
               canonical("quant_max", f.quant_max), canonical("eps", f.eps), canonical("observer", f.observer),
-              canonical("method", f.method), canonical("percentile", f.percentile), '\n');
+              canonical("method", f.method), canonical("percentile", f.percentile),
+              f.concat ? canonical("concat", f.concat) : "", '\n');
 }
 
 std::string canonical(const std::vector<double>& values) {

@@ -151,8 +151,12 @@ constexpr AttrSpec kAttrs[] = {
 
 constexpr Shape kImage[] = {{2, 19, 3, 4}, {19}, {19}, {19}, {19}};
 constexpr Shape kRow[] = {{3, 7}, {7}, {7}, {7}, {7}};
+constexpr Shape kSignal[] = {{2, 5, 7}, {5}, {5}, {5}, {5}};
+constexpr Shape kVolume[] = {{1, 3, 2, 5, 4}, {3}, {3}, {3}, {3}};
 constexpr Case kCases[] = {
     {.inputs = kImage, .constants_from = 1},
+    {.inputs = kSignal, .constants_from = 1},
+    {.inputs = kVolume, .constants_from = 1},
     {.attrs = "min=0;epsilon=0.001", .inputs = kImage, .lo = -3, .hi = 3, .constants_from = 1},
     {.inputs = kRow, .constants_from = 1},
 };

@@ -158,6 +158,7 @@ constinit const OpDef op_linear = {
     .weight = 1,
     .bias = 2,
     .weight_axis = 0,
+    .channel_axis = -1,
     .takes_epilogue = true,
     .infer = infer,
     .samples = samples,

@@ -76,6 +76,7 @@ constinit const OpDef op_max_pool = {
     .onnx = kOnnx,
     .layout = Layout::kChannelsLast,
     .qrule = QRule::kAsInput,
+    .takes_greatest = true,
     .infer = infer_pool,
     .samples = samples_beside_window,
     .f32 = compile_f32,

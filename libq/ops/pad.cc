@@ -143,6 +143,13 @@ Run compile_quant(const CompileCall& call) {
   return compile(call, static_cast<uint8_t>(to_u8_of(call.out[0], value, value).lo));
 }
 
+std::optional<float> border(const Attrs& attrs) {
+  const Ints& pads = attr_ints(attrs, "pads");
+  const bool adds = std::ranges::any_of(pads, [](int64_t extent) { return extent > 0; });
+  if (!adds || attr_string(attrs, "mode") != "constant") return {};
+  return static_cast<float>(attr_float(attrs, "value"));
+}
+
 bool map_onnx(OnnxNode& node) {
   if (has_input(node, 3)) throw Error(ErrorKind::kUnsupported, "pads of some axes only, wanted pads of all");
   Ints pads = take_ints(node, "pads", 1);
@@ -184,6 +191,7 @@ constinit const OpDef op_pad = {
     .onnx = kOnnx,
     .layout = Layout::kChannelsLast,
     .qrule = QRule::kAsInput,
+    .border = border,
     .infer = infer,
     .samples = samples_anywhere,
     .f32 = compile_f32,

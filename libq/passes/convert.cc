@@ -52,7 +52,11 @@ class Converter {
         throw Error(ErrorKind::kInvalid,
                     text("/values/", each.name, ": has no scale: run q-calibrate first"));
     }
-    if (!any) throw Error(ErrorKind::kInvalid, "no ranges: run q-observe and q-calibrate first");
+    const auto stays_float = [](const Node& node) { return !node.float_reason.empty(); };
+    if (!any && !graph_.nodes.empty() && std::ranges::all_of(graph_.nodes, stays_float))
+      changes_.push_back({"nothing to quantize", "", "all nodes stay float", true});
+    else if (!any)
+      throw Error(ErrorKind::kInvalid, "no ranges: run q-observe and q-calibrate first");
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (!is_quantized(i)) continue;
       for (ValueId output : graph_.nodes[i].outputs)

@@ -57,13 +57,23 @@ Tensor folded_bias(const Constant& bias, const BatchNorm& norm) {
   return out;
 }
 
+// True when what the weighted node makes has its channels where the normalization has its own, on axis 1, and
+// nothing in between or unknown.
 bool foldable(Rewriter& rewriter, NodeId weighted) {
+  constexpr int kNormAxis = 1;
   const OpDef& op = *find_op(rewriter.node(weighted).op);
   if (op.weight == kNone || op.weight_axis != 0 || has_clamp(rewriter.node(weighted))) return false;
+  const int rank = rewriter.value(rewriter.node(weighted).outputs[0]).type.shape.rank;
+  if (normalize_axis(op.channel_axis, rank, "channel_axis") != kNormAxis) return false;
   const std::vector<ValueId>& inputs = rewriter.node(weighted).inputs;
   for (size_t i = 1; i < inputs.size(); ++i)
     if (!rewriter.is_constant(inputs[i])) return false;
   return rewriter.value(inputs[static_cast<size_t>(op.weight)]).type.dtype == DType::kF32;
+}
+
+bool has_constant_parameters(const Rewriter& rewriter, const Node& norm) {
+  return std::all_of(norm.inputs.begin() + 1, norm.inputs.end(),
+                     [&](ValueId id) { return rewriter.is_constant(id); });
 }
 
 void fold(Rewriter& rewriter, NodeId weighted, NodeId norm_id) {
@@ -95,7 +105,8 @@ Graph apply(Graph graph, const PassContext&, Changes& changes) {
     const Node& norm = rewriter.node(id);
     if (norm.op != "batch_norm" || has_clamp(norm)) continue;
     const NodeId weighted = rewriter.sole_producer(norm.inputs[0]);
-    if (weighted == kNone || !foldable(rewriter, weighted)) continue;
+    if (weighted == kNone || !has_constant_parameters(rewriter, norm) || !foldable(rewriter, weighted))
+      continue;
     const std::string name = rewriter.node(weighted).name;
     changes.push_back({rewriter.node(weighted).op + "+batch_norm", name, text("absorbed ", norm.name)});
     fold(rewriter, weighted, id);

@@ -36,7 +36,7 @@ bool fuse(Rewriter& rewriter, NodeId add_id, size_t constant_index) {
   const OpDef& op = *find_op(node.op);
   if (op.bias == kNone || has_clamp(node)) return false;
   const Shape& out = rewriter.value(node.outputs[0]).type.shape;
-  const int axis = node.op == "linear" ? out.rank - 1 : 1;
+  const int axis = normalize_axis(op.channel_axis, out.rank, "channel_axis");
   const Value& value = rewriter.value(constant);
   if (value.type.dtype != DType::kF32 ||
       !is_per_channel_constant(value.type.shape, out.rank, axis, out[axis]))

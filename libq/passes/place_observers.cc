@@ -1,5 +1,6 @@
 // Decides from a recipe which nodes are quantized, which values that makes integers, and how each of those is
 // observed.
+#include <cmath>
 #include <numeric>
 
 #include "base/text.h"
@@ -62,6 +63,11 @@ class Placer {
       if (input.type.dtype != DType::kF32)
         return text(input.name, " is ", name_of(input.type.dtype), ", wanted f32");
     }
+    if (op.border != nullptr) {
+      const std::optional<float> border = op.border(complete_attrs(op, node.attrs));
+      if (border && !std::isfinite(*border))
+        return text("its border of ", number(*border), " has no integer");
+    }
     if (op.weight != kNone) {
       const Shape& weight = value(node.inputs[static_cast<size_t>(op.weight)]).type.shape;
       const int64_t products = elements(weight) / weight[op.weight_axis];
@@ -107,6 +113,7 @@ class Placer {
       if (graph_.values[i].constant) observe_for_readers(static_cast<ValueId>(i));
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       const NodeId id = static_cast<NodeId>(i);
+      leave_border_outside_fixed_range(graph_.nodes[i]);
       for (ValueId output : graph_.nodes[i].outputs) {
         if (is_quantized(id))
           observe_output(graph_.nodes[i], recipes_[i], output);
@@ -119,6 +126,20 @@ class Placer {
       const ValueId id = static_cast<ValueId>(i), shared = root(id);
       if (shared != id) value(id).observation->shares = value(shared).name;
     }
+  }
+
+  // Parameters that are fixed cannot make room for a border.
+  void leave_border_outside_fixed_range(Node& node) {
+    const OpDef& op = *find_op(node.op);
+    const std::optional<QParams>& fixed = value(node.inputs[0]).type.qparams;
+    if (op.border == nullptr || !node.float_reason.empty() || !fixed) return;
+    const std::optional<float> border = op.border(complete_attrs(op, node.attrs));
+    if (!border) return;
+    const double step = fixed->scales[0], zero = fixed->zero_points[0];
+    const double lo = (fixed->quant_min - zero) * step, hi = (fixed->quant_max - zero) * step;
+    if (*border < lo || *border > hi + step)
+      node.float_reason = text("its border of ", number(*border), " is outside the fixed range ", number(lo),
+                               " to ", number(hi));
   }
 
   // A value that is float where it is made is observed when a quantized node reads it.
@@ -148,7 +169,10 @@ class Placer {
         share(output, node.inputs[0]);
         break;
       case QRule::kShared:
-        if (can_share(node, recipe)) {
+        if (recipe.concat == Concat::kRequantize || !can_share(node, recipe)) break;
+        if (recipe.concat == Concat::kAuto) {  // left to q-calibrate, which knows the ranges
+          out.observation->observer.clear();
+        } else {
           for (size_t i = 1; i < node.inputs.size(); ++i) join(node.inputs[i], node.inputs[0]);
           share(output, node.inputs[0]);
         }

@@ -58,9 +58,9 @@ NodeRecipe resolved(const Recipe& recipe, const std::string& op, const std::stri
 TEST(Recipe, AppliesItsOwnDefaultsWhereTheFileIsSilent) {
   const NodeRecipe node = resolved(parse_recipe("rules: []", "r"), "conv2d", "c");
   EXPECT_TRUE(node.quantize);
-  const QuantSpec activations = {DType::kU8, QScheme::kPerTensorAffine, 0, 0, 255, 0x1p-23f};
+  const QuantSpec activations = {DType::kU8, QScheme::kPerTensorAffine, 0, 0, 255, 0x1p-60f};
   EXPECT_EQ(node.activations, (Observation{activations, "histogram", "mse", 99.99, ""}));
-  const QuantSpec weights = {DType::kI8, QScheme::kPerChannelSymmetric, 0, -128, 127, 0x1p-23f};
+  const QuantSpec weights = {DType::kI8, QScheme::kPerChannelSymmetric, 0, -128, 127, 0x1p-60f};
   EXPECT_EQ(node.weights, (Observation{weights, "per_channel_minmax", "minmax", 99.99, ""}));
 }
 
@@ -84,7 +84,7 @@ weights: {dtype: i8, scheme: per_tensor_affine, observer: histogram, method: ent
   const NodeRecipe node = resolved(recipe, "conv2d", "c");
   const QuantSpec activations = {DType::kI8, QScheme::kPerTensorSymmetric, 0, -7, 8, 0x1p-12f};
   EXPECT_EQ(node.activations, (Observation{activations, "histogram", "percentile", 99.9, ""}));
-  const QuantSpec weights = {DType::kI8, QScheme::kPerTensorAffine, 0, -128, 127, 0x1p-23f};
+  const QuantSpec weights = {DType::kI8, QScheme::kPerTensorAffine, 0, -128, 127, 0x1p-60f};
   EXPECT_EQ(node.weights, (Observation{weights, "histogram", "entropy", 99.99, ""}));
 }
 
@@ -125,7 +125,7 @@ rules:
   EXPECT_EQ(head.activations.spec.eps, 0.5f);
   EXPECT_EQ(head.weights.spec.quant_min, -8);
   EXPECT_EQ(matched, (std::vector<bool>{true, true, true, true}));
-  EXPECT_EQ(resolved(recipe, "linear", "header").activations.spec.eps, 0x1p-23f);
+  EXPECT_EQ(resolved(recipe, "linear", "header").activations.spec.eps, 0x1p-60f);
 }
 
 TEST(Recipe, RemembersWhereItsRulesStand) {
@@ -159,13 +159,13 @@ const Mistake kMistakes[] = {
     {"? [a]\n: b", "r.yaml:1:3: a key is a list, wanted one of extends input activations weights rules"},
     {"activations:",
      "r.yaml:1:1: activations is empty, wanted a map with keys dtype scheme quant_min quant_max eps observer "
-     "method percentile"},
+     "method percentile concat"},
     {"activations: [mse]",
      "r.yaml:1:14: activations is a list, wanted a map with keys dtype scheme quant_min quant_max eps "
-     "observer method percentile"},
+     "observer method percentile concat"},
     {"activations:\n  observr: minmax",
      "r.yaml:2:3: unknown key observr in activations, wanted one of dtype scheme quant_min quant_max eps "
-     "observer method percentile"},
+     "observer method percentile concat"},
     {"activations: {dtype: float}",
      "r.yaml:1:22: dtype float, wanted quint8 (u8) or qint8 (i8) for activations"},
     {"weights: {dtype: quint8}", "r.yaml:1:18: dtype quint8, wanted qint8 (i8) for weights"},
@@ -189,6 +189,10 @@ const Mistake kMistakes[] = {
      "r.yaml:1:16: eps is 0, wanted a positive binary32 number whose reciprocal is finite"},
     {"weights: {eps: nan}", "r.yaml:1:16: eps is nan, wanted a finite number"},
     {"weights: {eps: [1]}", "r.yaml:1:16: eps is a list, wanted a number"},
+    {"activations: {concat: never}",
+     "r.yaml:1:23: concat is never, wanted auto, share or requantize, of activations"},
+    {"weights: {concat: share}",
+     "r.yaml:1:19: concat is share, wanted auto, share or requantize, of activations"},
     {"activations: {percentile: 0}", "r.yaml:1:27: percentile is 0, wanted more than 0, at most 100"},
     {"activations: {percentile: 100.5}", "r.yaml:1:27: percentile is 100.5, wanted more than 0, at most 100"},
     {"input: {mean: x}", "r.yaml:1:15: mean is x, wanted a number"},
@@ -398,11 +402,15 @@ TEST(Recipe, Int8MeansWhatItsCommentSays) {
   const NodeRecipe mse = resolved(load({"int8"}), "conv2d", "c"),
                    minmax = resolved(load({"int8-minmax"}), "conv2d", "c"),
                    qnnpack = resolved(load({"qnnpack"}), "conv2d", "c");
-  const QuantSpec activations = {DType::kU8, QScheme::kPerTensorAffine, 0, 0, 255, 0x1p-23f};
+  const QuantSpec activations = {DType::kU8, QScheme::kPerTensorAffine, 0, 0, 255, 0x1p-60f};
   EXPECT_EQ(mse.activations, (Observation{activations, "histogram", "mse", 99.99, ""}));
   EXPECT_EQ(minmax.activations, (Observation{activations, "minmax", "minmax", 99.99, ""}));
-  EXPECT_EQ(qnnpack.activations, mse.activations);
-  const QuantSpec weights = {DType::kI8, QScheme::kPerChannelSymmetric, 0, -127, 127, 0x1p-23f};
+  QuantSpec torch = activations;
+  torch.eps = 0x1p-23f;
+  EXPECT_EQ(qnnpack.activations, (Observation{torch, "histogram", "mse", 99.99, ""}));
+  EXPECT_EQ(qnnpack.concat, Concat::kShare);
+  EXPECT_EQ(mse.concat, Concat::kAuto);
+  const QuantSpec weights = {DType::kI8, QScheme::kPerChannelSymmetric, 0, -127, 127, 0x1p-60f};
   EXPECT_EQ(mse.weights, (Observation{weights, "per_channel_minmax", "minmax", 99.99, ""}));
   EXPECT_EQ(minmax.weights, mse.weights);
   const QuantSpec per_tensor = {DType::kI8, QScheme::kPerTensorSymmetric, 0, -128, 127, 0x1p-23f};

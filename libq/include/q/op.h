@@ -146,13 +146,18 @@ struct OpDef {
   std::span<const OnnxName> onnx{};
   Layout layout = Layout::kAny;
   int weight = kNone,
-      bias = kNone;     // which inputs are weights (i8, axis below) and bias (i32) of the quantized form
-  int weight_axis = 0;  // axis of the output channels in the weight
+      bias = kNone;      // which inputs are weights (i8, axis below) and bias (i32) of the quantized form
+  int weight_axis = 0;   // axis of the output channels in the weight
+  int channel_axis = 1;  // axis of the output that has them; -1: the last
   bool takes_epilogue = false;       // calls CompileCall::epilogue
   bool takes_integers = false;       // the inputs may be plain integers too
   int parameters_from = kMaxInputs;  // inputs from here on stay float32 constants in the quantized form
   QRule qrule = QRule::kObserved;
   float fixed_lo = 0, fixed_hi = 0;
+  // Of an operator that takes its input's parameters: a number that the output holds beside the input's
+  // elements, if there is one. It belongs to their range.
+  std::optional<float> (*border)(const Attrs&) = nullptr;
+  bool takes_greatest = false;  // picks greatest elements: what an input has below its range does not show
   // Extents of the outputs. One extent of an input may be free; what is computed from it is free too. Throws
   // q::Error (text without place) when inputs or attributes do not fit.
   std::vector<Shape> (*infer)(const Attrs&, std::span<const TensorType> in) = nullptr;

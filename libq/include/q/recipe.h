@@ -16,7 +16,7 @@ struct SpecFields {
   std::optional<QScheme> scheme;
   std::optional<int64_t> quant_min, quant_max;
   std::optional<double> eps;
-  std::optional<std::string> observer, method;
+  std::optional<std::string> observer, method, concat;
   std::optional<double> percentile;
   std::string place;  // of the last section that set one, for messages
 };
@@ -49,9 +49,14 @@ Q_API Recipe load_recipe(std::span<const std::string> names);
 // The same from text; `name` stands for the file in messages.
 Q_API Recipe parse_recipe(std::string_view text, std::string_view name);
 
+// What becomes of the inputs of a node whose inputs and output may share their parameters, as a cat: they
+// share always, never, or as q-calibrate finds better.
+enum class Concat { kAuto, kShare, kRequantize };
+
 // What the recipe says for one node: everything a rule can set, resolved.
 struct NodeRecipe {
   bool quantize = true;
+  Concat concat = Concat::kAuto;
   Observation activations, weights;
 };
 // matched: per rule, set to true where it applied; may be null.
