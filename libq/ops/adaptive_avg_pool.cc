@@ -29,7 +29,12 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
                   text("input is ", to_string(out), ", wanted extents of 1 to ", INT32_MAX));
     out[axis] = outputs;
   }
-  return {out};
+  const int64_t keepdims = attr_int(attrs, "keepdims");
+  if (keepdims == 1) return {out};
+  if (keepdims != 0 || std::ranges::any_of(size, [](int64_t outputs) { return outputs != 1; }))
+    throw Error(ErrorKind::kInvalid,
+                text("attribute keepdims is ", keepdims, ", wanted 1, or 0 where output_size holds ones"));
+  return {Shape{out[0], out[1]}};  // channels-last, [N, 1, 1, C] are the bytes of [N, C]
 }
 
 // Output i sees the positions from floor(i * in / out) to ceil((i + 1) * in / out).
@@ -45,9 +50,10 @@ PooledAxis adaptive_axis(int64_t in, int64_t outputs) {
 }
 
 std::vector<PooledAxis> adaptive_axes(const CompileCall& call) {
+  const Ints& size = attr_ints(call.attrs, "output_size");
   std::vector<PooledAxis> axes;
-  for (int axis = 2; axis < call.in[0].shape.rank; ++axis)
-    axes.push_back(adaptive_axis(call.in[0].shape[axis], call.out[0].shape[axis]));
+  for (size_t i = 0; i < size.size(); ++i)
+    axes.push_back(adaptive_axis(call.in[0].shape[static_cast<int>(i) + 2], size[i]));
   return axes;
 }
 
@@ -92,8 +98,8 @@ bool map_reduce_mean(OnnxNode& node) {
   std::sort(axes.begin(), axes.end());
   Ints spatial;
   for (int axis = 2; axis < rank; ++axis) spatial.push_back(axis);
-  if (rank < 3 || rank > 5 || axes != spatial || take_attr<int64_t>(node.attrs, "keepdims", 1) == 0)
-    throw Error(ErrorKind::kUnsupported, "wanted the mean over exactly the spatial axes, with keepdims 1");
+  if (rank < 3 || rank > 5 || axes != spatial)
+    throw Error(ErrorKind::kUnsupported, "wanted the mean over exactly the spatial axes");
   take_attr<int64_t>(node.attrs, "noop_with_empty_axes", 0);
   pool_to_one(node);
   return true;
@@ -103,6 +109,7 @@ constexpr OnnxName kOnnx[] = {{"GlobalAveragePool", 7, map_global}, {"ReduceMean
 
 constexpr AttrSpec kAttrs[] = {
     {"output_size", "spatial extents of the output", AttrKind::kInts},
+    {"keepdims", "0: leave the spatial axes out, where output_size holds ones", AttrKind::kInt, "1"},
 };
 
 constexpr Shape kHead[] = {{2, 67, 7, 7}};
@@ -116,6 +123,9 @@ constexpr Case kCases[] = {
     {.attrs = "output_size=13", .inputs = kSignal},  // more outputs than positions
     {.attrs = "output_size=1,2,3", .inputs = kVolume},
     {.attrs = "output_size=1,1", .inputs = kLarge},  // more rows than fit on the stack
+    {.attrs = "output_size=1,1;keepdims=0", .inputs = kHead},
+    {.attrs = "output_size=1;keepdims=0", .inputs = kSignal, .lo = 0, .hi = 3},
+    {.attrs = "output_size=1,1,1;keepdims=0", .inputs = kVolume},
 };
 
 }  // namespace

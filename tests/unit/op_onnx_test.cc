@@ -153,9 +153,14 @@ TEST(OnnxPools, GoOverTheWholeImage) {
   const MappedNode mean = mapped(node("ReduceMean", 13, {kImage}, {{"axes", Ints{-1, 2}}}));
   EXPECT_EQ(mean.op->name, "adaptive_avg_pool");
   EXPECT_EQ(inferred(mean), (Shape{kFree, 8, 1, 1}));
-  const std::string wanted = "wanted the mean over exactly the spatial axes, with keepdims 1";
-  EXPECT_EQ(refusal(node("ReduceMean", 13, {kImage}, {{"axes", Ints{2, 3}}, {"keepdims", int64_t{0}}})),
-            wanted);
+  for (const OnnxNode& flat :
+       {node("ReduceMean", 13, {kImage}, {{"axes", Ints{2, 3}}, {"keepdims", int64_t{0}}}),
+        node("ReduceMean", 18, {kImage, integers({3, -2})}, {{"keepdims", int64_t{0}}})}) {
+    EXPECT_EQ(inferred(mapped(flat)), (Shape{kFree, 8}));
+    EXPECT_EQ(mapped(flat).node.inputs.size(), 1u);
+  }
+  const std::string wanted = "wanted the mean over exactly the spatial axes";
+  EXPECT_EQ(refusal(node("ReduceMean", 18, {kImage})), wanted);
   EXPECT_EQ(refusal(node("ReduceMean", 13, {kImage}, {{"axes", Ints{1}}})), wanted);
 }
 

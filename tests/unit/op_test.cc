@@ -692,6 +692,18 @@ TEST(AdaptiveAveragePool, LetsWindowsOverlapWhereTheyMust) {
   EXPECT_EQ(real("adaptive_avg_pool", "output_size=3", {{{1, 1, 2}, {1, 3}}}), (F32{1, 2, 3}));
 }
 
+TEST(AdaptiveAveragePool, LeavesTheSpatialAxesOut) {
+  // [2, 2, 1, 2] channels-last: the channels of a pixel lie side by side
+  const Reals x{{2, 2, 1, 2}, {1, 10, 3, 30, 5, 50, 7, 70}};
+  EXPECT_EQ(real("adaptive_avg_pool", "output_size=1,1;keepdims=0", {x}), (F32{2, 20, 6, 60}));
+  const Integers q{{1, 2, 1, 2}, 1, 3, {4, 10, 5, 11}};  // 1.5 to 2, 7.5 to 8
+  EXPECT_EQ(quantized("adaptive_avg_pool", "output_size=1,1;keepdims=0", {q}, 1, 3), (U8{5, 11}));
+  EXPECT_EQ(inferred("adaptive_avg_pool", "output_size=1,1;keepdims=0", {{kFree, 8, 5, 7}}),
+            (Shape{kFree, 8}));
+  EXPECT_THROW(inferred("adaptive_avg_pool", "output_size=2,1;keepdims=0", {{kFree, 8, 5, 7}}), Error);
+  EXPECT_THROW(inferred("adaptive_avg_pool", "output_size=1,1;keepdims=2", {{kFree, 8, 5, 7}}), Error);
+}
+
 TEST(BatchNorm, ScalesAndClampsPerChannel) {
   const std::vector<Reals> in = {
       {{2, 2}, {0, 0, 1, 5}}, {{2}, {1, 2}}, {{2}, {0, 1}}, {{2}, {1, 0}}, {{2}, {0.5f, 0.5f}}};

@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# Forms in which exporters write what a model computes: imported, run in float, and run in integers.
+# shellcheck disable=SC2154  # bats sets stderr
+bats_require_minimum_version 1.5.0
+# shellcheck source=common.bash
+source "$BATS_TEST_DIRNAME/common.bash"
+
+setup() {
+  private_folders
+  cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# model OPSET FILE TEXT…: an ONNX model with output y; the text is of fields of the graph.
+model() {
+  printf 'ir_version: 7 opset_import { version: %d } graph { name: "g" %s output { name: "y" type { tensor_type { elem_type: 1 } } } }' \
+    "$1" "${*:3}" | encode "$2"
+}
+
+input() { printf 'input { %s }' "$(tensor "$1" 1 "${@:2}")"; }
+# node TYPE INPUTS OUTPUT [ATTRIBUTES]: inputs separated by commas
+node() { printf 'node { op_type: "%s" name: "%s" input: ["%s"] output: ["%s"] %s }' "$1" "$3" "${2//,/\", \"}" "$3" "${4-}"; }
+int() { printf 'attribute { name: "%s" type: INT i: %d }' "$1" "$2"; }
+float() { printf 'attribute { name: "%s" type: FLOAT f: %s }' "$1" "$2"; }
+int_list() { printf 'attribute { name: "%s" type: INTS ints: [%s] }' "$1" "$2"; }
+ints() { printf 'initializer { name: "%s" dims: %d data_type: 7 int64_data: [%s] }' "$1" $(($# - 1)) "$(IFS=,; echo "${*:2}")"; }
+# floats NAME EXTENTS VALUES, each separated by commas
+floats() { printf 'initializer { name: "%s" dims: [%s] data_type: 1 float_data: [%s] }' "$1" "$2" "$3"; }
+
+# m.onnx gives the numbers $1 on data.h5 in float, and $2 in integers without any float node, for every batch.
+gives() {
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "$1" ]
+  q-fuse -q --strict float.h5 -o fused.h5
+  q-run fused.h5 --data data.h5 -o fused-y.h5
+  [ "$(numbers fused-y.h5 y)" = "$1" ]
+  q-observe -q --strict fused.h5 --data data.h5 | q-calibrate -q --strict | q-convert -q --strict -o int8.h5
+  run -0 q-info int8.h5
+  [[ $output != *"  float  "* ]]
+  q-run int8.h5 --data data.h5 -o int8-y.h5
+  [ "$(numbers int8-y.h5 y)" = "$2" ]
+  for model in float int8; do
+    q-run "$model.h5" --data data.h5 --batch 1 -o one.h5
+    q-run "$model.h5" --data data.h5 --batch 5 -o five.h5
+    same_bytes one.h5 five.h5
+  done
+}
+
+@test "a mean over the spatial axes may leave them out" {
+  edit_model data.h5 <<< 'dataset /x f32 3,2,2,2 0 255 85 170 51 51 204 204'
+  for opset in 7 13; do
+    model $opset m.onnx "$(input x -1 2 2 2)" "$(node Relu x h)" "$(node ReduceMean h y "$(int_list axes 2,3) $(int keepdims 0)")"
+    gives "127.5, 127.5, 127.5, 127.5, 127.5, 127.5" "128, 128, 128, 128, 128, 128"
+    [ "$(extents y.h5 y)" = "3, 2" ]
+  done
+}
