@@ -1,5 +1,6 @@
 // mul: clamp(a * b, min, max).
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
@@ -33,19 +34,11 @@ Run compile_quant(const CompileCall& call) {
       });
 }
 
-// x / c is x * (1 / c), to the bit, where c is a power of two.
+// x / c is x * (1 / c), to the bit, where c is a power of two; div takes the others.
 bool map_div(OnnxNode& node) {
-  const Tensor& constant = onnx_constant(node, 1, "the divisor");
-  Tensor inverse = make_tensor(DType::kF32, constant.type.shape);
-  for (int64_t i = 0; i < elements(constant.type.shape); ++i) {
-    const float divisor = constant.as<float>()[i];
-    int exponent = 0;
-    inverse.as<float>()[i] = 1 / divisor;
-    if (std::abs(std::frexp(divisor, &exponent)) != 0.5f || !std::isnormal(1 / divisor))
-      throw Error(ErrorKind::kUnsupported,
-                  text("the divisor is ", number(divisor), ", wanted a power of two"));
-  }
-  node.inputs[1].constant = std::move(inverse);
+  std::optional<Tensor> inverses = exact_inverses(node);
+  if (!inverses) return false;
+  node.inputs[1].constant = std::move(inverses);
   return true;
 }
 

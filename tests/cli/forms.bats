@@ -54,3 +54,45 @@ gives() {
     [ "$(extents y.h5 y)" = "3, 2" ]
   done
 }
+
+@test "what is divided by a constant is divided, not multiplied by its inverse" {
+  edit_model data.h5 <<< 'dataset /x f32 2,3 0 3 255 30 -0.5 7'
+  model 13 m.onnx "$(input x -1 3)" "$(node Div x,c y)" "$(floats c '' 3)"
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "0, 1, 85, 10, -0.166667, 2.33333" ]
+  edit_model data.h5 <<< 'dataset /x f32 2,3 0 51 255 102 153 204'
+  gives "0, 17, 85, 34, 51, 68" "0, 17, 85, 34, 51, 68"
+}
+
+@test "each channel may have a divisor of its own, and the data may be the divisor" {
+  edit_model data.h5 <<< 'dataset /x f32 2,2,1,2 255 51 102 153'
+  model 13 m.onnx "$(input x -1 2 1 2)" "$(node Relu x h)" "$(node Div h,c y)" "$(floats c 1,2,1,1 1,5)"
+  gives "255, 51, 20.4, 30.6, 255, 51, 20.4, 30.6" "255, 51, 20, 31, 255, 51, 20, 31"
+  edit_model data.h5 <<< 'dataset /x f32 2,2 51 255 102 204'
+  model 13 m.onnx "$(input x -1 2)" "$(node Div c,x y)" "$(floats c '' 255)"
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "5, 1, 2.5, 1.25" ]
+  model 13 m.onnx "$(input x -1 2)" "$(input z -1 2)" "$(node Div x,z y)"
+  edit_model data.h5 <<< $'dataset /x f32 2,2 51 255 102 0\ndataset /z f32 2,2 51 -1 -255 204'
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "1, -255, -0.4, 0" ]
+}
+
+@test "a division by a constant that is zero is refused" {
+  model 13 m.onnx "$(input x -1 2)" "$(node Div x,c y)" "$(floats c 2 3,0)"
+  refused "q-import: m.onnx: node y: the divisor holds 0, wanted none" q-import m.onnx -o "$out/m.h5"
+}
+
+@test "a constant divisor that is zero only as an integer is refused in integers, and runs in float" {
+  model 13 m.onnx "$(input x -1 2)" "$(node Div x,c y)" "$(floats c 2 3,0.003)"
+  edit_model data.h5 <<< 'dataset /x f32 2,2 3 0.003 6 0.006'
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "1, 1, 2, 2" ]
+  q-observe -q float.h5 --data data.h5 | q-calibrate -q | q-convert -q -o int8.h5
+  refused "q-run: int8.h5: */graph/y (div): a divisor is 0 as an integer of scale *, wanted constants nearer to each other, or a recipe that keeps the node float" \
+    q-run int8.h5 --data data.h5 -o "$out/y.h5"
+}

@@ -128,9 +128,17 @@ TEST(OnnxArithmetic, SubtractsAndDividesByConstantsWithoutLosingABit) {
   const MappedNode div = mapped(node("Div", 7, {kRow, floats({}, {8})}));
   EXPECT_EQ(div.op->name, "mul");
   EXPECT_EQ(*div.node.inputs[1].constant->as<float>(), 0.125f);
-  EXPECT_EQ(refusal(node("Div", 7, {kRow, floats({}, {10})})), "the divisor is 10, wanted a power of two");
-  EXPECT_EQ(refusal(node("Div", 7, {kRow, floats({}, {0})})), "the divisor is 0, wanted a power of two");
-  EXPECT_EQ(refusal(node("Sub", 7, {kRow, kRow})), "what is subtracted is computed, wanted a constant");
+  for (const std::vector<float>& divisors : {std::vector<float>{8, 10}, {0x1p-149f, 1}, {0x1p127f, 1}}) {
+    const MappedNode quotient = mapped(node("Div", 7, {kRow, floats({2}, divisors)}));
+    EXPECT_EQ(quotient.op->name, "div");
+    EXPECT_EQ(quotient.node.inputs[1].constant->as<float>()[0], divisors[0]);
+  }
+  EXPECT_EQ(refusal(node("Div", 7, {kRow, floats({2}, {3, -0.f})})), "the divisor holds 0, wanted none");
+}
+
+TEST(OnnxArithmetic, DividesByWhatIsComputed) {
+  EXPECT_EQ(op_of(node("Div", 7, {kRow, kRow})), "div");
+  EXPECT_EQ(op_of(node("Div", 14, {floats({}, {1}), kRow})), "div");
 }
 
 TEST(OnnxPools, TakeOverTheirWindow) {

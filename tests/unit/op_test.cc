@@ -604,6 +604,29 @@ TEST(QuantizedMul, RequantizesTheProductOfTheCentredIntegers) {
   EXPECT_EQ(quantized("mul", "min=0", {a, b}, 0.5, 100), (U8{101, 102, 100}));
 }
 
+TEST(QuantizedDiv, RoundsTheQuotientOfTheRealsToEven) {
+  // 1 / 2, 5 / 2, -3 / 2, and 3 / -2
+  const Integers a{{4}, 0.5, 10, {12, 20, 4, 16}}, b{{4}, 0.25, 8, {16, 16, 16, 0}};
+  EXPECT_EQ(quantized("div", "", {a, b}, 1, 100), (U8{100, 102, 98, 98}));
+  EXPECT_EQ(quantized("div", "min=-1;max=2", {a, b}, 0.5, 100), (U8{101, 104, 98, 98}));
+}
+
+TEST(QuantizedDiv, ByZeroGoesToALimitOrNowhere) {
+  const Integers a{{3}, 1, 10, {12, 10, 4}};
+  Problem p{.op = find_op("div")};
+  p.attrs = parse_attrs(*p.op, "");
+  const Integers zero{{3}, 1, 7, {7, 7, 7}};
+  p.in = {make_tensor(a.type()), make_tensor(zero.type())};
+  std::ranges::copy(a.values, p.in[0].as<uint8_t>());
+  std::ranges::copy(zero.values, p.in[1].as<uint8_t>());
+  p.out = Integers{{3}, 1, 99}.type();
+  U8 out = run(p, *kernels_up_to(""));
+  out.resize(3);
+  EXPECT_EQ(out, (U8{255, 99, 0}));
+  p.constants_from = 1;
+  EXPECT_THROW(compile(p, generic()), Error);
+}
+
 TEST(QuantizedCat, CopiesIntegersOfTheSameScaleAndRoundsOthers) {
   const Integers same{{1, 2}, 0.5, 10, {0, 255}}, other{{1, 3}, 0.25, 0, {0, 3, 5}};
   // 0.75 is 1.5 steps and 1.25 is 2.5: both to 2
@@ -702,6 +725,14 @@ TEST(AdaptiveAveragePool, LeavesTheSpatialAxesOut) {
             (Shape{kFree, 8}));
   EXPECT_THROW(inferred("adaptive_avg_pool", "output_size=2,1;keepdims=0", {{kFree, 8, 5, 7}}), Error);
   EXPECT_THROW(inferred("adaptive_avg_pool", "output_size=1,1;keepdims=2", {{kFree, 8, 5, 7}}), Error);
+}
+
+TEST(Div, IsTheNearestQuotient) {
+  EXPECT_EQ(real("div", "", {{{4}, {1, 2, -1, 7}}, {{}, {3}}}), (F32{1.f / 3, 2.f / 3, -1.f / 3, 7.f / 3}));
+  const F32 by_zero = real("div", "max=9", {{{3}, {1, -1, 0}}, {{3}, {0, 0, 0}}});
+  EXPECT_EQ(by_zero[0], 9);
+  EXPECT_EQ(by_zero[1], -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(by_zero[2]));
 }
 
 TEST(BatchNorm, ScalesAndClampsPerChannel) {

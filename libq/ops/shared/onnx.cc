@@ -1,5 +1,6 @@
 #include "ops/shared/onnx.h"
 
+#include <cmath>
 #include <limits>
 
 #include "ops/shared/weights.h"
@@ -37,6 +38,19 @@ Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input) {
 
 void drop_inputs(OnnxNode& node, size_t first) {
   for (size_t i = first; i < node.inputs.size(); ++i) node.inputs[i].used = false;
+}
+
+std::optional<Tensor> exact_inverses(const OnnxNode& node) {
+  if (!node.inputs.at(1).constant) return {};
+  const Tensor& divisors = onnx_constant(node, 1, "the divisor");
+  Tensor inverses = make_tensor(DType::kF32, divisors.type.shape);
+  for (int64_t i = 0; i < elements(divisors.type.shape); ++i) {
+    const float divisor = divisors.as<float>()[i], inverse = 1 / divisor;
+    int exponent = 0;
+    if (std::abs(std::frexp(divisor, &exponent)) != 0.5f || !std::isnormal(inverse)) return {};
+    inverses.as<float>()[i] = inverse;
+  }
+  return inverses;
 }
 
 bool casts_to_reals(OnnxNode& node) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/text.h"
@@ -33,6 +34,10 @@ float number_input(const OnnxNode& node, size_t input, std::string_view what);
 Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input);
 // No input from this one on is used.
 void drop_inputs(OnnxNode& node, size_t first);
+
+// Nothing unless the second input is a constant of powers of two with inverses: those, to multiply with to
+// the same bits.
+std::optional<Tensor> exact_inverses(const OnnxNode& node);
 
 // Takes the target of a Cast node away: true when it is float, or double, as all reals are float32 here.
 bool casts_to_reals(OnnxNode& node);

@@ -1,0 +1,105 @@
+// div: clamp(a / b, min, max).
+#include <algorithm>
+
+#include "base/text.h"
+#include "ops/shared/binary.h"
+#include "ops/shared/onnx.h"
+#include "ops/shared/samples.h"
+#include "ops/shared/u8.h"
+#include "ops/shared/weights.h"
+#include "q/op.h"
+
+namespace q {
+
+namespace {
+
+// One loop for all instruction sets: a quotient of IEEE has the same bits everywhere.
+void div_f32(const float* a, const float* b, size_t n, float lo, float hi, float* out) {
+  for (size_t i = 0; i < n; ++i) {
+    const float x = a[i] / b[i], above = x < lo ? lo : x;  // a NaN stays one
+    out[i] = above > hi ? hi : above;
+  }
+}
+
+Run compile_f32(const CompileCall& call) { return compile_binary_f32(call, div_f32); }
+
+// What a constant divisor is as an integer; one that has become zero would divide by it.
+void check_divisor(const CompileCall& call, const AffineU8& b) {
+  if (call.constants.size() < 2 || call.constants[1].data == nullptr) return;
+  const View& divisor = call.constants[1];
+  const uint8_t* end = divisor.as<uint8_t>() + elements(divisor.shape);
+  if (std::find(divisor.as<uint8_t>(), end, b.zero_point) != end)
+    throw Error(ErrorKind::kUnsupported,
+                text("a divisor is 0 as an integer of scale ", number(b.scale),
+                     ", wanted constants nearer to each other, or a recipe that keeps the node float"));
+}
+
+// Q(D(a) / D(b)), rounded to binary32 after each step. 0 / 0 is the zero point, x / 0 the limit on its side.
+Run compile_quant(const CompileCall& call) {
+  const AffineU8 a = affine_of(call.in[0], "a"), b = affine_of(call.in[1], "b");
+  const ToU8 to = to_u8_of(call.out[0], static_cast<float>(attr_float(call.attrs, "min")),
+                           static_cast<float>(attr_float(call.attrs, "max")));
+  check_divisor(call, b);
+  const auto kernel = [=, reals = call.kernels.dequantize_u8, levels = call.kernels.quantize_u8](
+                          const uint8_t* x, const uint8_t* y, size_t n, uint8_t* out) {
+    constexpr size_t kBlock = 256;
+    float dividend[kBlock], divisor[kBlock];
+    for (size_t first = 0; first < n; first += kBlock) {
+      const size_t count = std::min(kBlock, n - first);
+      reals(x + first, count, a, dividend);
+      reals(y + first, count, b, divisor);
+      for (size_t i = 0; i < count; ++i) dividend[i] /= divisor[i];
+      levels(dividend, count, to, out + first);
+    }
+  };
+  return compile_broadcast<uint8_t>(call, kernel);
+}
+
+bool map_div(OnnxNode& node) {
+  if (!node.inputs.at(1).constant) return true;
+  if (exact_inverses(node)) return false;  // mul takes those
+  const Tensor& divisor = onnx_constant(node, 1, "the divisor");
+  const float* end = divisor.as<float>() + elements(divisor.type.shape);
+  if (std::find(divisor.as<float>(), end, 0.f) != end)
+    throw Error(ErrorKind::kUnsupported, "the divisor holds 0, wanted none");
+  return true;
+}
+
+constexpr OnnxName kOnnx[] = {{"Div", 7, map_div}};
+
+constexpr AttrSpec kAttrs[] = {
+    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
+    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
+};
+
+constexpr Shape kSame[] = {{2, 3, 5, 7}, {2, 3, 5, 7}};
+constexpr Shape kPerChannel[] = {{2, 3, 5, 7}, {3, 1, 1}};
+constexpr Shape kRow[] = {{3, 300}, {1, 300}};  // longer than a block
+constexpr Shape kScalar[] = {{7, 11}, {}};
+constexpr Shape kInverse[] = {{1}, {7, 11}};
+constexpr Case kCases[] = {
+    {.inputs = kSame, .lo = 0.5f, .hi = 2},
+    {.attrs = "min=0.75;max=1.5", .inputs = kPerChannel, .lo = 0.5f, .hi = 2, .constants_from = 1},
+    {.inputs = kRow, .lo = 1, .hi = 3},
+    {.inputs = kScalar, .lo = -3, .hi = -1, .constants_from = 1},
+    {.inputs = kInverse, .lo = 0.5f, .hi = 2},
+};
+
+}  // namespace
+
+extern const OpDef op_div;
+constinit const OpDef op_div = {
+    .name = "div",
+    .doc = "a / b, broadcast as numpy does, clamped to [min, max]",
+    .inputs_min = 2,
+    .inputs_max = 2,
+    .attrs = kAttrs,
+    .onnx = kOnnx,
+    .infer = infer_binary,
+    .samples = samples_anywhere,
+    .f32 = compile_f32,
+    .quant = compile_quant,
+    .cases = kCases,
+};
+
+}  // namespace q
