@@ -25,8 +25,9 @@ Run compile_quant(const CompileCall& call) {
       });
 }
 
-// x - c is x + -c, to the bit.
+// x - c is x + -c, to the bit; sub takes what is computed.
 bool map_sub(OnnxNode& node) {
+  if (!node.inputs.at(1).constant) return false;
   const Tensor& constant = onnx_constant(node, 1, "what is subtracted");
   Tensor negated = make_tensor(DType::kF32, constant.type.shape);
   for (int64_t i = 0; i < elements(constant.type.shape); ++i)

@@ -96,3 +96,24 @@ gives() {
   refused "q-run: int8.h5: */graph/y (div): a divisor is 0 as an integer of scale *, wanted constants nearer to each other, or a recipe that keeps the node float" \
     q-run int8.h5 --data data.h5 -o "$out/y.h5"
 }
+
+@test "what is computed is subtracted" {
+  edit_model data.h5 <<< 'dataset /x f32 2,3 0 0.2 1 0.4 0.6 0.8'
+  model 13 m.onnx "$(input x -1 3)" "$(node Sub one,x y)" "$(floats one '' 1)"
+  gives "1, 0.8, 0, 0.6, 0.4, 0.2" "1, 0.8, 0, 0.6, 0.4, 0.2"
+  edit_model data.h5 <<< $'dataset /x f32 2,2 255 51 0 204\ndataset /z f32 2,2 51 153 255 204'
+  model 13 m.onnx "$(input x -1 2)" "$(input z -1 2)" "$(node Sub x,z d)" "$(node Relu d y)"
+  gives "204, 0, 0, 0" "204, 0, 0, 0"
+  q-info --json fused.h5 > info.json
+  grep -q '"op": "sub"' info.json
+  run -1 grep '"op": "relu"' info.json  # it is a limit of the difference
+}
+
+@test "a gate and its complement go through the same channels-last image" {
+  edit_model data.h5 <<< 'dataset /x f32 2,2,1,2 0 0.2 1 0.4 0.6 0.8'
+  model 13 m.onnx "$(input x -1 2 1 2)" "$(node MaxPool x g "$(int_list kernel_shape 1,1)")" "$(node Sub one,g h)" \
+    "$(node MaxPool h y "$(int_list kernel_shape 1,1)")" "$(floats one 2,1,1 1,2)"
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "1, 0.8, 1, 1.6, 0.4, 0.2, 2, 1.8" ]
+}

@@ -136,7 +136,9 @@ TEST(OnnxArithmetic, SubtractsAndDividesByConstantsWithoutLosingABit) {
   EXPECT_EQ(refusal(node("Div", 7, {kRow, floats({2}, {3, -0.f})})), "the divisor holds 0, wanted none");
 }
 
-TEST(OnnxArithmetic, DividesByWhatIsComputed) {
+TEST(OnnxArithmetic, SubtractsAndDividesByWhatIsComputed) {
+  EXPECT_EQ(op_of(node("Sub", 7, {kRow, kRow})), "sub");
+  EXPECT_EQ(op_of(node("Sub", 14, {floats({}, {1}), kRow})), "sub");
   EXPECT_EQ(op_of(node("Div", 7, {kRow, kRow})), "div");
   EXPECT_EQ(op_of(node("Div", 14, {floats({}, {1}), kRow})), "div");
 }

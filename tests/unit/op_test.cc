@@ -604,6 +604,14 @@ TEST(QuantizedMul, RequantizesTheProductOfTheCentredIntegers) {
   EXPECT_EQ(quantized("mul", "min=0", {a, b}, 0.5, 100), (U8{101, 102, 100}));
 }
 
+TEST(QuantizedSub, RoundsTheDifferenceOfTheRealsToEven) {
+  // 1 - 0.75 is half a step of 0.5, 0 + 1.25 is 2.5, -5 - 0.25 ten and a half below
+  const Integers a{{3}, 0.5, 10, {12, 10, 0}}, b{{3}, 0.25, 5, {8, 0, 6}};
+  EXPECT_EQ(quantized("sub", "", {a, b}, 0.5, 20), (U8{20, 22, 10}));
+  EXPECT_EQ(quantized("sub", "min=0;max=1", {a, b}, 0.5, 20), (U8{20, 22, 20}));
+  EXPECT_EQ(quantized("sub", "", {{{1}, 1, 0, {1}}, a}, 0.5, 3), (U8{3, 5, 15}));
+}
+
 TEST(QuantizedDiv, RoundsTheQuotientOfTheRealsToEven) {
   // 1 / 2, 5 / 2, -3 / 2, and 3 / -2
   const Integers a{{4}, 0.5, 10, {12, 20, 4, 16}}, b{{4}, 0.25, 8, {16, 16, 16, 0}};
@@ -725,6 +733,10 @@ TEST(AdaptiveAveragePool, LeavesTheSpatialAxesOut) {
             (Shape{kFree, 8}));
   EXPECT_THROW(inferred("adaptive_avg_pool", "output_size=2,1;keepdims=0", {{kFree, 8, 5, 7}}), Error);
   EXPECT_THROW(inferred("adaptive_avg_pool", "output_size=1,1;keepdims=2", {{kFree, 8, 5, 7}}), Error);
+}
+
+TEST(Sub, ClampsAndBroadcasts) {
+  EXPECT_EQ(real("sub", "min=0", {{{}, {1}}, {{3}, {0.25f, 1, 3}}}), (F32{0.75f, 0, 0}));
 }
 
 TEST(Div, IsTheNearestQuotient) {
