@@ -117,3 +117,11 @@ gives() {
   q-run float.h5 --data data.h5 -o y.h5
   [ "$(numbers y.h5 y)" = "1, 0.8, 1, 1.6, 0.4, 0.2, 2, 1.8" ]
 }
+
+@test "a clip whose lower limit is above the upper one gives the upper one" {
+  edit_model data.h5 <<< 'dataset /x f32 2,3 -5 0 1 2 3 10'
+  model 13 m.onnx "$(input x -1 3)" "$(node Clip x,lo,hi y)" "$(floats lo '' 5)" "$(floats hi '' 2)"
+  gives "2, 2, 2, 2, 2, 2" "2, 2, 2, 2, 2, 2"
+  model 7 m.onnx "$(input x -1 3)" "$(node Clip x y "$(float min 6) $(float max 0)")"
+  gives "0, 0, 0, 0, 0, 0" "0, 0, 0, 0, 0, 0"
+}

@@ -93,6 +93,13 @@ TEST(OnnxClip, IsReluOrRelu6OrClamp) {
   EXPECT_EQ(attr_float(upper.node.attrs, "min"), -kInf);
   EXPECT_EQ(attr_float(upper.node.attrs, "max"), 2.5);
   EXPECT_EQ(upper.node.inputs.size(), 1u);
+  for (const float min : {3.f, std::numeric_limits<float>::max()}) {  // above max: all elements become max
+    const MappedNode crossed = mapped(node("Clip", 13, {kRow, floats({}, {min}), floats({}, {2})}));
+    EXPECT_EQ(crossed.op->name, "clamp");
+    EXPECT_EQ(attr_float(crossed.node.attrs, "min"), 2);
+    EXPECT_EQ(attr_float(crossed.node.attrs, "max"), 2);
+  }
+  EXPECT_EQ(op_of(node("Clip", 7, {kRow}, {{"min", 7.0}, {"max", 6.0}})), "clamp");
   EXPECT_EQ(refusal(node("Clip", 13, {kRow, computed({})})), "min is computed, wanted a constant");
 }
 

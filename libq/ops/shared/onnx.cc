@@ -67,6 +67,7 @@ ClipLimits clip_limits(const OnnxNode& node) {
   double lo = take_attr<double>(attrs, "min", -kInfinity), hi = take_attr<double>(attrs, "max", kInfinity);
   if (has_input(node, 1)) lo = number_input(node, 1, "min");
   if (has_input(node, 2)) hi = number_input(node, 2, "max");
+  if (lo > hi) lo = hi;  // every element becomes max then
   return {lo <= -kGreatest ? -kInfinity : lo, hi >= kGreatest ? kInfinity : hi};
 }
 

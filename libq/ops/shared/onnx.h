@@ -42,7 +42,7 @@ std::optional<Tensor> exact_inverses(const OnnxNode& node);
 // Takes the target of a Cast node away: true when it is float, or double, as all reals are float32 here.
 bool casts_to_reals(OnnxNode& node);
 
-// The limits of a Clip node, infinite where there are none.
+// The limits of a Clip node, infinite where there are none; a lower one above the upper one is the upper one.
 struct ClipLimits {
   double lo, hi;
   bool operator==(const ClipLimits&) const = default;
