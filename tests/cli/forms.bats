@@ -125,3 +125,22 @@ gives() {
   model 7 m.onnx "$(input x -1 3)" "$(node Clip x y "$(float min 6) $(float max 0)")"
   gives "0, 0, 0, 0, 0, 0" "0, 0, 0, 0, 0, 0"
 }
+
+@test "until opset 12 a softmax is over all axes from one on" {
+  edit_model data.h5 <<< 'dataset /x f32 3,2,1,2 0'
+  for opset in 7 11 12; do
+    model $opset m.onnx "$(input x -1 2 1 2)" "$(node MaxPool x h "$(int_list kernel_shape 1,1)")" "$(node Softmax h y "$(int axis 1)")"
+    q-import --strict -q m.onnx -o float.h5
+    q-run float.h5 --data data.h5 -o y.h5
+    [ "$(numbers y.h5 y)" = "0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25" ]
+  done
+  # 0, ln 3 and twice ln 2 in an image that the node before leaves channels-last
+  edit_model data.h5 <<< 'dataset /x f32 2,2,1,2 0 1.0986123 0.6931472 0.6931472'
+  gives "0.125, 0.375, 0.25, 0.25, 0.125, 0.375, 0.25, 0.25" "0.125, 0.375, 0.25, 0.25, 0.125, 0.375, 0.25, 0.25"
+}
+
+@test "a softmax over the samples is of a fixed batch" {
+  model 11 m.onnx "$(input x 1 2 2)" "$(node Softmax x y "$(int axis 0)")"
+  run -0 --separate-stderr q-import m.onnx -o m.h5
+  [[ $stderr = *"batch kept at 1: node y: mixes samples: softmax over axes 0 to 2" ]]
+}

@@ -234,12 +234,15 @@ TEST(OnnxPad, ReadsPadsAndValueFromAttributesAndFromInputs) {
             "pads of some axes only, wanted pads of all");
 }
 
-TEST(OnnxSoftmax, IsOverOneAxisInEveryOpset) {
+TEST(OnnxSoftmax, IsOverOneAxisOrAllBehindItUntilOpset12) {
   EXPECT_EQ(attr_int(mapped(node("Softmax", 13, {kImage})).node.attrs, "axis"), -1);
   EXPECT_EQ(attr_int(mapped(node("Softmax", 11, {kRow})).node.attrs, "axis"), 1);
   EXPECT_EQ(op_of(node("Softmax", 11, {computed({kFree, 10, 1, 1})})), "softmax");
-  EXPECT_EQ(refusal(node("Softmax", 11, {kImage})),
-            "softmax over axes 1 to 3 of [N,8,5,7] at once, wanted over one axis");
+  const MappedNode flat = mapped(node("Softmax", 11, {kImage}));
+  EXPECT_EQ(flat.op->name, "flat_softmax");
+  EXPECT_EQ(attr_int(flat.node.attrs, "axis"), 1);
+  EXPECT_EQ(op_of(node("Softmax", 11, {kImage}, {{"axis", int64_t{-2}}})), "flat_softmax");
+  EXPECT_EQ(op_of(node("Softmax", 13, {kImage}, {{"axis", int64_t{1}}})), "softmax");
   EXPECT_EQ(op_of(node("Softmax", 11, {kImage}, {{"axis", int64_t{3}}})), "softmax");
 }
 

@@ -661,6 +661,13 @@ TEST(QuantizedSoftmax, DividesEvenlyBetweenEquals) {
   EXPECT_EQ(quantized("softmax", "", {x}, 1.0 / 256, 0), (U8{64, 64, 64, 64, 255, 0, 0, 0}));
 }
 
+TEST(QuantizedSoftmax, IsOverAllAxesFromOneOn) {
+  const Integers x{{2, 2, 2}, 0.1, 7, {7, 7, 7, 7, 255, 0, 0, 0}};
+  EXPECT_EQ(quantized("flat_softmax", "", {x}, 1.0 / 256, 0), (U8{64, 64, 64, 64, 255, 0, 0, 0}));
+  EXPECT_EQ(quantized("flat_softmax", "axis=2", {x}, 1.0 / 256, 0),
+            (U8{128, 128, 128, 128, 255, 0, 128, 128}));
+}
+
 TEST(QuantizedAveragePool, RoundsTheCentredSumToEven) {
   // windows {1, 2}: 1.5 to 2; {4, 5} about zero point 3: 1.5 to 2, and 5 in all
   EXPECT_EQ(quantized("avg_pool", "kernel_shape=2", {{{1, 1, 2}, 1, 0, {1, 2}}}, 1, 0), (U8{2}));
@@ -800,6 +807,8 @@ TEST(Reshape, RefusesToMixTheSamplesOfABatch) {
   EXPECT_THROW(inferred("reshape", "shape=-1,6", {{2, kFree, 6}}), Error);
   EXPECT_THROW(inferred("flatten", "axis=2", {{2, kFree, 6}}), Error);
   EXPECT_THROW(inferred("softmax", "axis=0", image), Error);
+  EXPECT_THROW(inferred("flat_softmax", "axis=0", image), Error);
+  EXPECT_THROW(inferred("flat_softmax", "axis=1", {{2, 3, kFree}}), Error);
   EXPECT_THROW(inferred("cat", "axis=0", {{kFree, 4}, {kFree, 4}}), Error);
 }
 

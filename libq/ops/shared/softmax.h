@@ -1,0 +1,22 @@
+// Softmax along rows of elements that lie at even steps.
+#pragma once
+
+#include <cstdint>
+
+#include "q/op.h"
+
+namespace q {
+
+// `count` rows of `extent` elements, `step` apart.
+struct SoftmaxRows {
+  int64_t count, extent, step;
+  int64_t start(int64_t row) const { return row / step * extent * step + row % step; }
+};
+
+// Of each row exp(x - max) / sum of exp(x - max) in binary64, summed in order, each quotient narrowed once. A
+// NaN makes its row NaN.
+Run compile_softmax_f32(const CompileCall& call, const SoftmaxRows& rows);
+// The same between integers that are made real, and reals that are made integers.
+Run compile_softmax_u8(const CompileCall& call, const SoftmaxRows& rows);
+
+}  // namespace q
