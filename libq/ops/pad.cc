@@ -150,9 +150,26 @@ std::optional<float> border(const Attrs& attrs) {
   return static_cast<float>(attr_float(attrs, "value"));
 }
 
+// Pads of the axes that are listed, as pads of all.
+Ints pads_of_all(const Ints& pads, const Ints& axes, int rank) {
+  if (pads.size() != 2 * axes.size())
+    throw Error(ErrorKind::kInvalid, text(pads.size(), " pads of ", axes.size(), " axes, wanted 2 for each"));
+  Ints out(static_cast<size_t>(2 * rank), 0);
+  std::vector<bool> is_given(static_cast<size_t>(rank), false);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<size_t>(normalize_axis(axes[i], rank, "axes"));
+    if (is_given[axis]) throw Error(ErrorKind::kInvalid, text("axes hold ", axis, " twice"));
+    is_given[axis] = true;
+    out[axis] = pads[i];
+    out[axis + static_cast<size_t>(rank)] = pads[i + axes.size()];
+  }
+  return out;
+}
+
 bool map_onnx(OnnxNode& node) {
-  if (has_input(node, 3)) throw Error(ErrorKind::kUnsupported, "pads of some axes only, wanted pads of all");
   Ints pads = take_ints(node, "pads", 1);
+  if (has_input(node, 3))
+    pads = pads_of_all(pads, take_ints_input(node, 3, "axes"), node.inputs[0].type.shape.rank);
   double value = take_attr<double>(node.attrs, "value", 0);
   if (has_input(node, 2)) value = number_input(node, 2, "the value");
   drop_inputs(node, 1);

@@ -55,6 +55,24 @@ gives() {
   done
 }
 
+@test "since opset 18 the axes of a mean are an input" {
+  edit_model data.h5 <<< 'dataset /x f32 3,2,2,2 0 255 85 170 51 51 204 204'
+  model 18 m.onnx "$(input x -1 2 2 2)" "$(node Relu x h)" "$(node ReduceMean h,axes y "$(int keepdims 0)")" "$(ints axes -1 -2)"
+  gives "127.5, 127.5, 127.5, 127.5, 127.5, 127.5" "128, 128, 128, 128, 128, 128"
+  model 18 m.onnx "$(input x -1 2 2 2)" "$(node Relu x h)" "$(node ReduceMean h,axes y)" "$(ints axes 2 3)"
+  gives "127.5, 127.5, 127.5, 127.5, 127.5, 127.5" "128, 128, 128, 128, 128, 128"
+  [ "$(extents y.h5 y)" = "3, 2, 1, 1" ]
+}
+
+@test "a classifier goes on from a mean without spatial axes" {
+  edit_model data.h5 <<< 'dataset /x f32 2,2,1,2 0 2 4 8'
+  model 18 m.onnx "$(input x -1 2 1 2)" "$(node ReduceMean x,axes h "$(int keepdims 0)")" "$(node Gemm h,w y "$(int transB 1)")" \
+    "$(ints axes 2 3)" "$(floats w 3,2 1,0,0,1,1,-1)"
+  q-import --strict -q m.onnx -o float.h5
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "1, 6, -5, 1, 6, -5" ]
+}
+
 @test "what is divided by a constant is divided, not multiplied by its inverse" {
   edit_model data.h5 <<< 'dataset /x f32 2,3 0 3 255 30 -0.5 7'
   model 13 m.onnx "$(input x -1 3)" "$(node Div x,c y)" "$(floats c '' 3)"
@@ -143,4 +161,21 @@ gives() {
   model 11 m.onnx "$(input x 1 2 2)" "$(node Softmax x y "$(int axis 0)")"
   run -0 --separate-stderr q-import m.onnx -o m.h5
   [[ $stderr = *"batch kept at 1: node y: mixes samples: softmax over axes 0 to 2" ]]
+}
+
+@test "since opset 18 pads may be of some axes only" {
+  edit_model data.h5 <<< 'dataset /x f32 2,1,2 3 255'
+  model 18 m.onnx "$(input x -1 1 2)" "$(node Relu x h)" "$(node Pad h,pads,,axes y)" "$(ints pads 1 2)" "$(ints axes -1)"
+  gives "0, 3, 255, 0, 0, 0, 3, 255, 0, 0" "0, 3, 255, 0, 0, 0, 3, 255, 0, 0"
+}
+
+@test "opset 21 is read with what it adds to a node" {
+  edit_model data.h5 <<< 'dataset /x f32 2,1,2 3 255'
+  model 21 m.onnx "$(input x -1 1 2)" "$(node Cast x a "$(int to 1) $(int saturate 1)")" \
+    "$(node Relu a h)" "$(node AveragePool h y "$(int_list kernel_shape 2) $(int_list dilations 1)")"
+  gives "129, 129" "129, 129"
+  model 21 m.onnx "$(input x -1 1 2)" "$(node AveragePool x y "$(int_list kernel_shape 2) $(int_list dilations 2) $(int_list pads 1,1)")"
+  refused "q-import: m.onnx: node y: dilations hold 2, wanted 1" q-import m.onnx -o "$out/m.h5"
+  model 21 m.onnx "$(input x -1 1 2)" "$(node Pad x,p,,p,p y)" "$(ints p 1 2)"
+  refused "q-import: m.onnx: node y: *" q-import m.onnx -o "$out/m.h5"
 }

@@ -128,13 +128,13 @@ TEST_F(Import, RefusesFilesThatAreNotThere) {
   }
 }
 
-TEST_F(Import, TakesOpsets1To17) {
-  for (int64_t opset : {1, 6, 7, 13, 17}) EXPECT_EQ(refusal(relu_model(opset)), "imported") << opset;
-  EXPECT_EQ(refusal(relu_model(0)), "m.onnx: opset 0, wanted 1 to 17");
-  EXPECT_EQ(refusal(relu_model(21)), "m.onnx: opset 21, wanted 1 to 17");
+TEST_F(Import, TakesOpsets1To21) {
+  for (int64_t opset : {1, 6, 7, 13, 17, 18, 21}) EXPECT_EQ(refusal(relu_model(opset)), "imported") << opset;
+  EXPECT_EQ(refusal(relu_model(0)), "m.onnx: opset 0, wanted 1 to 21");
+  EXPECT_EQ(refusal(relu_model(22)), "m.onnx: opset 22, wanted 1 to 21");
   ModelProto none = relu_model();
   none.mutable_opset_import(0)->set_domain("com.microsoft");
-  EXPECT_EQ(refusal(none), "m.onnx: no opset of ai.onnx, wanted 1 to 17");
+  EXPECT_EQ(refusal(none), "m.onnx: no opset of ai.onnx, wanted 1 to 21");
   none.mutable_opset_import(0)->set_domain("ai.onnx");
   EXPECT_EQ(refusal(none), "imported");
 }

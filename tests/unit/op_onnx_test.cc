@@ -114,6 +114,10 @@ TEST(OnnxActivations, KeepTheirMeaning) {
   EXPECT_EQ(attr_float(mapped(node("HardSigmoid", 7, {kRow})).node.attrs, "alpha"), 0.2);
 }
 
+TEST(OnnxCast, ToRealsMaySaySinceOpset19HowItSaturates) {
+  EXPECT_EQ(op_of(node("Cast", 19, {kRow}, {{"to", int64_t{1}}, {"saturate", int64_t{1}}})), "identity");
+}
+
 TEST(OnnxDropout, IsNothingAtInference) {
   const MappedNode plain = mapped(node("Dropout", 7, {kRow}, {{"ratio", 0.5}}));
   EXPECT_EQ(plain.op->name, "identity");
@@ -230,8 +234,14 @@ TEST(OnnxPad, ReadsPadsAndValueFromAttributesAndFromInputs) {
     EXPECT_EQ(pad.node.inputs.size(), 1u);
   }
   EXPECT_EQ(attr_float(mapped(node("Pad", 13, {kImage, integers(pads), absent()})).node.attrs, "value"), 0);
-  EXPECT_EQ(refusal(node("Pad", 18, {kImage, integers({1, 1}), absent(), integers({2})})),
-            "pads of some axes only, wanted pads of all");
+  const MappedNode some =
+      mapped(node("Pad", 18, {kImage, integers({2, 1, 1, 0}), absent(), integers({-1, 2})}));
+  EXPECT_EQ(attr_ints(some.node.attrs, "pads"), (Ints{0, 0, 1, 2, 0, 0, 0, 1}));
+  EXPECT_EQ(some.node.inputs.size(), 1u);
+  EXPECT_EQ(refusal(node("Pad", 18, {kImage, integers({1, 1}), absent(), integers({2, 3})})),
+            "2 pads of 2 axes, wanted 2 for each");
+  EXPECT_EQ(refusal(node("Pad", 18, {kImage, integers({1, 1, 1, 1}), absent(), integers({3, -1})})),
+            "axes hold 3 twice");
 }
 
 TEST(OnnxSoftmax, IsOverOneAxisOrAllBehindItUntilOpset12) {

@@ -56,6 +56,7 @@ std::optional<Tensor> exact_inverses(const OnnxNode& node) {
 bool casts_to_reals(OnnxNode& node) {
   constexpr int64_t kFloat = 1, kDouble = 11;  // onnx.TensorProto.DataType
   const int64_t to = take_attr<int64_t>(node.attrs, "to", 0);
+  take_attr<int64_t>(node.attrs, "saturate", 1);  // of the types of 8 bits
   return to == kFloat || to == kDouble;
 }
 
