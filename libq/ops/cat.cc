@@ -95,7 +95,23 @@ Run compile_quant(const CompileCall& call) {
   return compile(call, std::move(parts));
 }
 
-constexpr OnnxName kOnnx[] = {{"Concat"}};
+// A constant of extent 1 where others have any number of samples would have to be repeated for each of them.
+bool map_concat(OnnxNode& node) {
+  const auto samples = std::ranges::find_if(
+      node.inputs, [](const OnnxNode::Input& input) { return free_axis(input.type.shape) != kNone; });
+  if (samples == node.inputs.end()) return true;
+  const int axis = free_axis(samples->type.shape);
+  for (const OnnxNode::Input& input : node.inputs) {
+    const Shape& shape = input.type.shape;
+    if (input.constant && axis < shape.rank && shape[axis] == 1)
+      throw Error(ErrorKind::kUnsupported,
+                  text("a constant ", to_string(shape), " beside samples ", to_string(samples->type.shape),
+                       ", wanted one that is computed from them, or a fixed batch"));
+  }
+  return true;
+}
+
+constexpr OnnxName kOnnx[] = {{"Concat", 7, map_concat}};
 
 constexpr AttrSpec kAttrs[] = {
     {"axis", "the axis along which the inputs follow one another", AttrKind::kInt, "1", true},

@@ -179,3 +179,13 @@ gives() {
   model 21 m.onnx "$(input x -1 1 2)" "$(node Pad x,p,,p,p y)" "$(ints p 1 2)"
   refused "q-import: m.onnx: node y: *" q-import m.onnx -o "$out/m.h5"
 }
+
+@test "a constant beside samples says why it cannot be joined" {
+  model 13 m.onnx "$(input x -1 2)" "$(node Concat x,c y "$(int axis 1)")" "$(floats c 1,1 7)"
+  refused "q-import: m.onnx: input x: extent 0 (?) is open and cannot count samples, wanted a shape or data that give it: node y: a constant [[]1,1] beside samples [[]N,2], wanted one that is computed from them, or a fixed batch" \
+    q-import m.onnx -o "$out/m.h5"
+  q-import -q m.onnx --shape x=1,2 -o m.h5
+  edit_model data.h5 <<< 'dataset /x f32 3,1,2 1 2'
+  q-run m.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "1, 2, 7, 1, 2, 7, 1, 2, 7" ]
+}

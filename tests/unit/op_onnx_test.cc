@@ -244,6 +244,16 @@ TEST(OnnxPad, ReadsPadsAndValueFromAttributesAndFromInputs) {
             "axes hold 3 twice");
 }
 
+TEST(OnnxConcat, RefusesToRepeatAConstantForEverySample) {
+  const auto concat = [](const Shape& constant) {
+    const std::vector<float> values(static_cast<size_t>(elements(constant)));
+    return node("Concat", 13, {kRow, floats(constant, values)}, {{"axis", int64_t{1}}});
+  };
+  EXPECT_EQ(
+      refusal(concat({1, 3})),
+      "a constant [1,3] beside samples [N,10], wanted one that is computed from them, or a fixed batch");
+}
+
 TEST(OnnxSoftmax, IsOverOneAxisOrAllBehindItUntilOpset12) {
   EXPECT_EQ(attr_int(mapped(node("Softmax", 13, {kImage})).node.attrs, "axis"), -1);
   EXPECT_EQ(attr_int(mapped(node("Softmax", 11, {kRow})).node.attrs, "axis"), 1);
