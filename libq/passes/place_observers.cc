@@ -60,6 +60,9 @@ class Placer {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value& input = value(node.inputs[i]);
       if (is_parameter(op, i) && !input.constant) return text(input.name, " is computed, wanted a constant");
+      if (op.unfit != nullptr && input.constant)
+        if (const std::string reason = op.unfit(i, input.constant()); !reason.empty())
+          return text(input.name, ": ", reason);
       if (input.type.dtype != DType::kF32)
         return text(input.name, " is ", name_of(input.type.dtype), ", wanted f32");
     }

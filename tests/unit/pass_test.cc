@@ -89,6 +89,9 @@ class RandomGraph {
 
   // A node that reads `from`; kNone when it does not fit.
   ValueId append(const Choice& choice, size_t fed, ValueId from, const Shape& shape) {
+    // cases that keep away from 0 do so for a reason: what a divisor is must not be what came out before
+    const bool is_restricted = choice.example->lo > 0 || choice.example->hi < 0;
+    if (is_restricted && fed != 0) return kNone;
     const std::vector<Shape> shapes = fitted(choice, fed, shape);
     std::vector<TensorType> types;
     for (const Shape& each : shapes) types.push_back({DType::kF32, each, std::nullopt});
@@ -104,7 +107,7 @@ class RandomGraph {
     for (size_t i = 0; i < shapes.size(); ++i) {
       if (i == fed) {
         in.push_back(from);
-      } else if (!is_parameter(*choice.op, i) && shapes[i] == shape && random_() % 3 == 0) {
+      } else if (!is_parameter(*choice.op, i) && !is_restricted && shapes[i] == shape && random_() % 3 == 0) {
         in.push_back(from);
       } else {
         const std::string name = text("c", count_++);

@@ -157,6 +157,8 @@ struct OpDef {
   // Of an operator that takes its input's parameters: a number that the output holds beside the input's
   // elements, if there is one. It belongs to their range.
   std::optional<float> (*border)(const Attrs&) = nullptr;
+  // Why a constant operand loses too much as 8-bit integers; empty: it does not. Null: none does.
+  std::string (*unfit)(size_t input, const Tensor& constant) = nullptr;
   bool takes_greatest = false;  // picks greatest elements: what an input has below its range does not show
   // Extents of the outputs. One extent of an input may be free; what is computed from it is free too. Throws
   // q::Error (text without place) when inputs or attributes do not fit.
