@@ -214,6 +214,19 @@ std::vector<Range> finish(const ObserverState& state, const Observation& observa
   return {histogram.range};
 }
 
+// Of whole bins: those below lo, and those that start above hi. Products are exact, as in cut().
+int64_t outside(const ObserverState& state, const Range& range) {
+  const Layout layout = layout_of(state);
+  const int64_t* counts = state[kBins].as<int64_t>();
+  const double width = std::ldexp(1.0, layout.exponent);
+  int64_t sum = 0;
+  for (int64_t i = 0; i < layout.bins; ++i) {
+    const double lower = static_cast<double>(layout.first + i) * width;
+    if (lower + width <= range.lo || lower > range.hi) sum += counts[i];
+  }
+  return sum;
+}
+
 }  // namespace
 
 extern const ObserverDef observer_histogram;
@@ -229,6 +242,7 @@ constinit const ObserverDef observer_histogram = {
     .count = finite_count,
     .non_finite = non_finite_count,
     .finish = finish,
+    .outside = outside,
 };
 
 }  // namespace q

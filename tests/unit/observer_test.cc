@@ -356,6 +356,37 @@ TEST(Observer, EveryMethodGivesAPartOfTheRange) {
   }
 }
 
+TEST(Observer, TellsHowManyValuesAreOutsideARange) {
+  const auto outside = observer("histogram").outside;
+  const ObserverState state = observed("histogram", {-2, -1, 0, 0.5f, 1, 3, kNan});
+  EXPECT_EQ(outside(state, {-2, 3}), 0);
+  EXPECT_EQ(outside(state, {-1, 1}), 2);
+  EXPECT_EQ(outside(state, {-0.5f, 0.75f}), 4);
+  EXPECT_EQ(outside(state, {0.25f, 0.25f}), 6);
+  EXPECT_EQ(outside(observed("histogram", {}), {-1, 1}), 0);
+  for (std::string_view name : {"minmax", "per_channel_minmax"})
+    EXPECT_EQ(observer(name).outside, nullptr) << name;
+}
+
+TEST(Observer, CountsNoValueInsideARangeAsOutside) {
+  const uint64_t seed = test_seed();
+  SCOPED_TRACE(testing::Message() << "Q_TEST_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  for (Kind kind : kKinds) {
+    const std::vector<float> values = draw(kind, 3000, random);
+    const ObserverState state = observed("histogram", values);
+    for (int round = 0; round < 20; ++round) {
+      Range range = {values[random() % 3000], values[random() % 3000]};
+      if (!std::isfinite(range.lo) || !std::isfinite(range.hi)) continue;
+      if (range.lo > range.hi) std::swap(range.lo, range.hi);
+      const int64_t wanted = std::count_if(values.begin(), values.end(), [&](float x) {
+        return std::isfinite(x) && (x < range.lo || x > range.hi);
+      });
+      EXPECT_LE(observer("histogram").outside(state, range), wanted) << static_cast<int>(kind);
+    }
+  }
+}
+
 std::string error_of(const std::function<void()>& call) {
   try {
     call();

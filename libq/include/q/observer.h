@@ -48,6 +48,9 @@ struct ObserverDef {
   int64_t (*non_finite)(const ObserverState&) = nullptr;  // NaN and infinities seen
   // The range (per channel) to quantize for. Precondition: count > 0.
   std::vector<Range> (*finish)(const ObserverState&, const Observation&) = nullptr;
+  // How many of the values recorded are certainly outside a range: a lower bound, of whole bins. Null for
+  // observers that cannot tell.
+  int64_t (*outside)(const ObserverState&, const Range&) = nullptr;
 };
 
 Q_API std::span<const ObserverDef* const> observers();
