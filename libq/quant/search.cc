@@ -161,6 +161,10 @@ int64_t trailing(std::span<const int64_t> counts, int64_t limit) {
   return leading(std::vector<int64_t>(counts.rbegin(), counts.rend()), limit);
 }
 
+constexpr int64_t kMostClipped = 100;  // entropy may clip one value in so many
+// Divergences that rounding cannot tell apart: sums of some 1e3 terms up to 20 in binary64.
+constexpr double kSameDivergence = 1e-11;
+
 double x_log_x(int64_t count) {
   const double x = static_cast<double>(count);
   return count > 0 ? x * q::log(x) : 0;
@@ -206,6 +210,9 @@ class Divergence {
     return sum / static_cast<double>(total) - q::log(static_cast<double>(total)) +
            q::log(static_cast<double>(inside));
   }
+
+  int64_t total() const { return counts_.back(); }
+  int64_t outside(int64_t reach) const { return counts_.back() - counts_[index(reach)]; }
 
  private:
   // Where the running sums end before bin `bin`; bins before the first one are empty.
@@ -254,13 +261,14 @@ Range search_entropy(const Histogram& histogram, const QuantSpec& spec) {
                 positive = std::max<int64_t>(end_bin(histogram), 0);
   int64_t best_reach = all;
   double best = kInfinity;
-  for (int64_t reach = folded.first + 1; reach <= all; ++reach) {
+  for (int64_t reach = all; reach > folded.first; --reach) {
+    if (divergence.outside(reach) > divergence.total() / kMostClipped) break;
     const int64_t covered =
         is_symmetric(spec.scheme) ? 2 * reach : std::min(reach, negative) + std::min(reach, positive);
     const int64_t levels = levels_of(spec) * reach / covered;  // those of [0, t]
     if (levels > reach) continue;
     const double found = divergence.at(reach, levels);
-    if (found >= best) continue;
+    if (found >= best - kSameDivergence) continue;
     best = found;
     best_reach = reach;
   }
