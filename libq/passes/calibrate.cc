@@ -1,6 +1,7 @@
 // Chooses scale and zero point of every value that shall be integers: from the records of a calibration run,
 // for constants from their own values.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -198,8 +199,18 @@ class Calibrator {
     if (def.non_finite(record.state) > 0)
       changes_.push_back({"not finite", value(id).name,
                           text(def.non_finite(record.state), " values were NaN or infinite"), true});
-    value(id).type.qparams =
-        activation_qparams(value(id).name, value(id).observation->spec, range_of(id), changes_);
+    const Range range = range_of(id);
+    value(id).type.qparams = activation_qparams(value(id).name, value(id).observation->spec, range, changes_);
+    if (def.outside != nullptr)
+      warn_of_clipping(value(id).name, def.outside(record.state, range), def.count(record.state));
+  }
+
+  void warn_of_clipping(const std::string& name, int64_t outside, int64_t count) {
+    constexpr double kManyOutside = 0.01;
+    const double share = static_cast<double>(outside) / static_cast<double>(count);
+    if (share > kManyOutside)
+      changes_.push_back(
+          {"clipped", name, text(number(std::round(share * 1000) / 10), " % of the values"), true});
   }
 
   void choose_for_constant(Value& constant, bool is_weight) {

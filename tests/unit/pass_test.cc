@@ -456,5 +456,17 @@ TEST_F(Calibration, TellsOfValuesThatCannotBeQuantizedWell) {
   EXPECT_EQ(of({-1, 1}), "");
 }
 
+TEST_F(Calibration, TellsOfRangesThatClipMoreThanOneValueInAHundred) {
+  b.output(b.node("hardswish", {b.input("x", {1, 100})}, "y"));
+  std::vector<float> x(100, 0.f);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i) / 100;
+  calibrate(x, "activations: {method: percentile, percentile: 90}");
+  const std::vector<std::string> all = told(true);
+  ASSERT_FALSE(all.empty());
+  // ten, or one less where the range ends at the edge of a bin
+  EXPECT_TRUE(all[0] == "clipped: x: 10 % of the values" || all[0] == "clipped: x: 9 % of the values")
+      << all[0];
+}
+
 }  // namespace
 }  // namespace q
