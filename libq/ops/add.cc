@@ -38,11 +38,6 @@ bool map_sub(OnnxNode& node) {
 
 constexpr OnnxName kOnnx[] = {{"Add"}, {"Sub", 7, map_sub}};
 
-constexpr AttrSpec kAttrs[] = {
-    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
-    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
-};
-
 constexpr Shape kResidual[] = {{2, 3, 5, 7}, {2, 3, 5, 7}};
 constexpr Shape kPerChannel[] = {{2, 3, 5, 7}, {3, 1, 1}};  // one operand stays along rows
 constexpr Shape kRow[] = {{1, 300}, {3, 300}};              // longer than a block
@@ -65,7 +60,7 @@ constinit const OpDef op_add = {
     .doc = "a + b, broadcast as numpy does, clamped to [min, max]",
     .inputs_min = 2,
     .inputs_max = 2,
-    .attrs = kAttrs,
+    .attrs = kBinaryAttrs,
     .onnx = kOnnx,
     .infer = infer_binary,
     .samples = samples_anywhere,

@@ -1,5 +1,7 @@
 // div: clamp(a / b, min, max).
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/text.h"
 #include "ops/shared/binary.h"
@@ -13,15 +15,9 @@ namespace q {
 
 namespace {
 
-// One loop for all instruction sets: a quotient of IEEE has the same bits everywhere.
-void div_f32(const float* a, const float* b, size_t n, float lo, float hi, float* out) {
-  for (size_t i = 0; i < n; ++i) {
-    const float x = a[i] / b[i], above = x < lo ? lo : x;  // a NaN stays one
-    out[i] = above > hi ? hi : above;
-  }
-}
+float quotient(float a, float b) { return a / b; }
 
-Run compile_f32(const CompileCall& call) { return compile_binary_f32(call, div_f32); }
+Run compile_f32(const CompileCall& call) { return compile_binary_f32(call, clamped_binary_f32<quotient>); }
 
 // What a constant divisor is as an integer; one that has become zero would divide by it.
 void check_divisor(const CompileCall& call, const AffineU8& b) {
@@ -80,11 +76,6 @@ std::string unfit(size_t input, const Tensor& divisor) {
 
 constexpr OnnxName kOnnx[] = {{"Div", 7, map_div}};
 
-constexpr AttrSpec kAttrs[] = {
-    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
-    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
-};
-
 constexpr Shape kSame[] = {{2, 3, 5, 7}, {2, 3, 5, 7}};
 constexpr Shape kPerChannel[] = {{2, 3, 5, 7}, {3, 1, 1}};
 constexpr Shape kRow[] = {{3, 300}, {1, 300}};  // longer than a block
@@ -106,7 +97,7 @@ constinit const OpDef op_div = {
     .doc = "a / b, broadcast as numpy does, clamped to [min, max]",
     .inputs_min = 2,
     .inputs_max = 2,
-    .attrs = kAttrs,
+    .attrs = kBinaryAttrs,
     .onnx = kOnnx,
     .unfit = unfit,
     .infer = infer_binary,

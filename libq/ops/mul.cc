@@ -44,11 +44,6 @@ bool map_div(OnnxNode& node) {
 
 constexpr OnnxName kOnnx[] = {{"Mul"}, {"Div", 7, map_div}};
 
-constexpr AttrSpec kAttrs[] = {
-    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
-    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
-};
-
 constexpr Shape kSame[] = {{2, 3, 5, 7}, {2, 3, 5, 7}};
 constexpr Shape kExcitation[] = {{2, 5, 3, 4}, {2, 5, 1, 1}};          // as in a squeeze-and-excitation block
 constexpr Shape kExcitationStored[] = {{2, 1, 1, 33}, {2, 3, 4, 33}};  // the same, channels-last
@@ -70,7 +65,7 @@ constinit const OpDef op_mul = {
     .doc = "a * b, broadcast as numpy does, clamped to [min, max]",
     .inputs_min = 2,
     .inputs_max = 2,
-    .attrs = kAttrs,
+    .attrs = kBinaryAttrs,
     .onnx = kOnnx,
     .infer = infer_binary,
     .samples = samples_anywhere,

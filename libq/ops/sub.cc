@@ -8,15 +8,9 @@ namespace q {
 
 namespace {
 
-// One loop for all instruction sets: a difference of IEEE has the same bits everywhere.
-void sub_f32(const float* a, const float* b, size_t n, float lo, float hi, float* out) {
-  for (size_t i = 0; i < n; ++i) {
-    const float x = a[i] - b[i], above = x < lo ? lo : x;  // a NaN stays one
-    out[i] = above > hi ? hi : above;
-  }
-}
+float difference(float a, float b) { return a - b; }
 
-Run compile_f32(const CompileCall& call) { return compile_binary_f32(call, sub_f32); }
+Run compile_f32(const CompileCall& call) { return compile_binary_f32(call, clamped_binary_f32<difference>); }
 
 // Q(D(a) - D(b)) is Q(D(a) + -D(b)), and the scale takes the sign of the latter without a rounding.
 Run compile_quant(const CompileCall& call) {
@@ -33,11 +27,6 @@ Run compile_quant(const CompileCall& call) {
 
 // add takes what subtracts a constant before
 constexpr OnnxName kOnnx[] = {{"Sub"}};
-
-constexpr AttrSpec kAttrs[] = {
-    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
-    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
-};
 
 constexpr Shape kSame[] = {{2, 3, 5, 7}, {2, 3, 5, 7}};
 constexpr Shape kPerChannel[] = {{3, 1, 1}, {2, 3, 5, 7}};
@@ -61,7 +50,7 @@ constinit const OpDef op_sub = {
     .doc = "a - b, broadcast as numpy does, clamped to [min, max]",
     .inputs_min = 2,
     .inputs_max = 2,
-    .attrs = kAttrs,
+    .attrs = kBinaryAttrs,
     .onnx = kOnnx,
     .infer = infer_binary,
     .samples = samples_anywhere,

@@ -17,6 +17,12 @@ namespace q {
 // min > max.
 std::vector<Shape> infer_binary(const Attrs& attrs, std::span<const TensorType> in);
 
+// The attributes of all of them.
+inline constexpr AttrSpec kBinaryAttrs[] = {
+    {"min", "lower limit of the result", AttrKind::kFloat, "-inf"},
+    {"max", "upper limit of the result", AttrKind::kFloat, "inf"},
+};
+
 // The output as rows: in each an operand moves by one element or stays.
 struct Broadcast {
   struct Axis {
@@ -81,6 +87,16 @@ Run compile_broadcast(const CompileCall& call, const Kernel& kernel) {
 }
 
 using BinaryF32 = void (*)(const float* a, const float* b, size_t n, float lo, float hi, float* out);
+// f(a, b) clamped to [lo, hi], where f is one operation of IEEE: one loop gives the same bits on all
+// instruction sets. A NaN stays one.
+template <auto f>
+void clamped_binary_f32(const float* a, const float* b, size_t n, float lo, float hi, float* out) {
+  for (size_t i = 0; i < n; ++i) {
+    const float x = f(a[i], b[i]), above = x < lo ? lo : x;
+    out[i] = above > hi ? hi : above;
+  }
+}
+
 // The float form of an operator with attributes min and max. Throws unless both inputs are f32.
 Run compile_binary_f32(const CompileCall& call, BinaryF32 kernel);
 
