@@ -92,6 +92,19 @@ struct MinMaxF32 {
   size_t non_finite;  // NaN and infinities
 };
 
+// Bins of binary32 numbers, the same on both sides of zero: bin k >= 0 holds [edge k, edge k + 1), and
+// -1 - k the same numbers with the sign changed, but not 0. That is [-edge k + 1, -edge k) with the ends the
+// other way round, so a negative number is placed by the magnitude next below its own, bits m:
+//   m < even:  max(0, (m >> 19) - finest)   16 bins for each power of two, all below the first of them in 0
+//   m >= even: floor(|x| * scale) + offset  all of one width
+// scale is a power of two, and the product in use is exact and at most 2^24. finest >= 0, and offset is 0
+// where even is: so 0 is always in bin 0.
+struct BinsF32 {
+  float scale;
+  uint32_t even;
+  int32_t finest, offset;
+};
+
 struct Kernels {
   const char* name;  // of the best row installed
 
@@ -128,9 +141,8 @@ struct Kernels {
 
   // Combines what it finds with what `range` holds already.
   void (*minmax_f32)(const float* x, size_t n, MinMaxF32* range);
-  // counts[floor(x * scale) - first] += 1 for the finite values; scale is a power of two and every index
-  // fits.
-  void (*histogram_f32)(const float* x, size_t n, float scale, int64_t first, uint32_t* counts);
+  // counts[bin of x - first] += 1 for the finite values; every bin fits.
+  void (*histogram_f32)(const float* x, size_t n, const BinsF32& bins, int32_t first, uint32_t* counts);
 };
 
 // A row: one directory, one set of compile flags.

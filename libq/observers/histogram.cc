@@ -1,19 +1,22 @@
-// histogram: how often values fall into bins; their width is a power of two, their edges multiples of it.
+// histogram: how often values fall into bins.
 //
-// Bin i of exponent e holds the values in [i 2^e, (i + 1) 2^e). The exponent is a function of the range seen
-// and nothing else (layout_of), and the state depends only on the multiset of values seen, not on their
-// order, batches, threads or shards:
+// These are split_bins: of one width, a power of two, and finer next to zero, so that values are told apart
+// also where a few outliers make the others small. Their exponent is a function of the range seen and nothing
+// else (layout_of), and the state depends only on the multiset of values seen, not on their order, batches,
+// threads or shards:
 //
-// Going to a larger exponent merges neighbours exactly: floor(floor(x / 2^e) / 2^k) = floor(x / 2^(e + k)).
-// So bin i becomes bin floor(i / 2^k), as if each value had been counted there at once.
+// Bins of a larger exponent are unions of those of a smaller one: floor(floor(x / 2^e) / 2^k) = floor(x /
+// 2^(e + k)) for the wide ones, and a wide bin that becomes a fine one stays what it was or joins its
+// neighbours. So adding the counts of neighbours gives what counting each value there at once would have
+// given.
 //
 // Widening the range never asks for a smaller exponent. For each e, floor(hi / 2^e) - floor(lo / 2^e) does
 // not shrink when hi grows or lo falls, so what was too fine stays too fine; and the least exponent tried
 // grows with the largest magnitude.
 //
-// A larger exponent never needs more bins: with a <= b, floor(b / 2) - floor(a / 2) <= ceil((b - a) / 2) <=
-// b - a. So the first exponent that fits is the least one. With one less, b - a >= 4096: there are more than
-// 2048 bins in use, unless the values are too close together for binary32 to tell as many apart.
+// A larger exponent never needs more even bins: with a <= b, floor(b / 2) - floor(a / 2) <= ceil((b - a) / 2)
+// <= b - a. So the first exponent that fits is the least one. With one less, b - a >= 4096: more than 2048
+// are in use, unless the values are too close together for binary32 to tell as many apart.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -32,10 +35,7 @@ enum Field { kExponent, kFirst, kBins, kRange, kCounts };
 constexpr std::string_view kFields[] = {"exponent", "first", "bins", "range", "counts"};
 constexpr std::string_view kMethods[] = {"mse", "minmax", "percentile", "entropy"};
 
-constexpr int64_t kMaxBins = 4096;
-constexpr int kMinExponent = -126;  // so that 2^-e, which kernels multiply by, is a binary32 number
-// Bins finer than the last bit of the largest value tell nothing. So indices stay within 2^24.
-constexpr int kMantissaBits = 23;
+constexpr int64_t kMostBins = kMostEvenBins + 2 * (513 - 16);
 constexpr int64_t kGrain = 1 << 16;  // values that outweigh clearing and adding another piece's bins
 constexpr int64_t kMostValues = int64_t{1} << 31;  // of a piece: its counters have 32 bits
 constexpr size_t kBlock = 1 << 14;                 // values that stay in the second-level cache
@@ -43,22 +43,16 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Where the bins of a range lie.
 struct Layout {
-  int exponent = kMinExponent;
+  int exponent = kLeastExponent;
   int64_t first = 0, bins = 0;
   bool operator==(const Layout&) const = default;
 };
 
-// Exact: binary64 holds the quotient of a binary32 number and 2^e.
-int64_t bin_of(float x, int exponent) {
-  return static_cast<int64_t>(std::floor(std::ldexp(static_cast<double>(x), -exponent)));
-}
-
 Layout layout_of(float lo, float hi) {
   if (lo > hi) return {};
-  const float reach = std::max(-lo, hi);
-  int exponent = reach > 0 ? std::max(kMinExponent, std::ilogb(reach) - kMantissaBits) : kMinExponent;
-  while (bin_of(hi, exponent) - bin_of(lo, exponent) >= kMaxBins) ++exponent;
-  return {exponent, bin_of(lo, exponent), bin_of(hi, exponent) - bin_of(lo, exponent) + 1};
+  const int exponent = even_exponent(lo, hi);
+  const BinsF32 bins = split_bins(exponent);
+  return {exponent, bin_of(bins, lo), bin_of(bins, hi) - bin_of(bins, lo) + 1};
 }
 
 Layout layout_of(const ObserverState& state) {
@@ -69,7 +63,7 @@ Layout layout_of(const ObserverState& state) {
 ObserverState init(int64_t) {
   ObserverState state = {make_tensor(DType::kI64, {1}), make_tensor(DType::kI64, {1}),
                          make_tensor(DType::kI64, {0}), make_ranges({2}, kInfinity), make_counts()};
-  *state[kExponent].as<int64_t>() = kMinExponent;
+  *state[kExponent].as<int64_t>() = kLeastExponent;
   state[kRange].as<float>()[1] = -kInfinity;
   return state;
 }
@@ -81,9 +75,9 @@ void add_bins(const Layout& from, const Count* counts, const Layout& to, Sum* su
     for (int64_t i = 0; i < from.bins; ++i) sums[from.first - to.first + i] += counts[i];
     return;
   }
-  const int shift =
-      std::min(to.exponent - from.exponent, 62);  // an index is below 2^24: more gives 0 or -1 as well
-  for (int64_t i = 0; i < from.bins; ++i) sums[((from.first + i) >> shift) - to.first] += counts[i];
+  const BinsF32 fine = split_bins(from.exponent), coarse = split_bins(to.exponent);
+  for (int64_t i = 0; i < from.bins; ++i)
+    if (counts[i] != 0) sums[bin_in(coarse, fine, from.first + i) - to.first] += counts[i];
 }
 
 // Makes place for values in [lo, hi].
@@ -104,7 +98,7 @@ void widen(ObserverState& state, float lo, float hi) {
 struct Piece {
   MinMaxF32 range = {kInfinity, -kInfinity, 0};
   Layout layout;
-  uint32_t counts[kMaxBins];  // of layout.bins
+  uint32_t counts[kMostBins];  // of layout.bins
 
   void start(const ObserverState& state) {
     const float* seen = state[kRange].as<float>();
@@ -115,7 +109,7 @@ struct Piece {
 
   void lay_out(const Layout& after) {
     if (after == layout) return;
-    uint32_t before[kMaxBins];
+    uint32_t before[kMostBins];
     std::copy_n(counts, layout.bins, before);
     std::fill_n(counts, after.bins, 0);
     add_bins(layout, before, after, counts);
@@ -129,8 +123,8 @@ struct Piece {
       const MinMaxF32 before = range;
       kernels.minmax_f32(x + first, block, &range);
       if (range.lo < before.lo || range.hi > before.hi) lay_out(layout_of(range.lo, range.hi));
-      const float scale = std::ldexp(1.0f, -layout.exponent);
-      kernels.histogram_f32(x + first, block, scale, layout.first, counts);
+      kernels.histogram_f32(x + first, block, split_bins(layout.exponent), static_cast<int32_t>(layout.first),
+                            counts);
     }
   }
 };
@@ -199,30 +193,32 @@ void merge(ObserverState& into, const ObserverState& from) {
   add_bins(layout_of(from), from[kBins].as<int64_t>(), layout_of(into), own(into[kBins]).as<int64_t>());
 }
 
-std::vector<Range> finish(const ObserverState& state, const Observation& observation) {
-  check_method(observation, kMethods);
-  const Layout layout = layout_of(state);
-  const float* range = state[kRange].as<float>();
-  const Histogram histogram = {std::ldexp(1.0, layout.exponent),
-                               layout.first,
-                               {state[kBins].as<int64_t>(), static_cast<size_t>(layout.bins)},
-                               {range[0], range[1]}};
-  if (observation.method == "mse") return {search_mse(histogram, observation.spec)};
-  if (observation.method == "percentile")
-    return {search_percentile(histogram, observation.spec, observation.percentile)};
-  if (observation.method == "entropy") return {search_entropy(histogram, observation.spec)};
-  return {histogram.range};
-}
-
-// Of whole bins: those below lo, and those that start above hi. Products are exact, as in cut().
-int64_t outside(const ObserverState& state, const Range& range) {
+Histogram histogram_of(const ObserverState& state) {
   const Layout layout = layout_of(state);
   const int64_t* counts = state[kBins].as<int64_t>();
-  const double width = std::ldexp(1.0, layout.exponent);
-  int64_t sum = 0;
-  for (int64_t i = 0; i < layout.bins; ++i) {
-    const double lower = static_cast<double>(layout.first + i) * width;
-    if (lower + width <= range.lo || lower > range.hi) sum += counts[i];
+  const float* range = state[kRange].as<float>();
+  return {split_bins(layout.exponent), layout.first, {counts, counts + layout.bins}, {range[0], range[1]}};
+}
+
+std::vector<Range> finish(const ObserverState& state, const Observation& observation) {
+  check_method(observation, kMethods);
+  const Histogram histogram = histogram_of(state);
+  if (observation.method == "minmax") return {histogram.range};
+  if (observation.method == "percentile")
+    return {search_percentile(histogram, observation.spec, observation.percentile)};
+  const Histogram usual = without_outliers(histogram, layout_of(state).exponent);
+  return {observation.method == "mse" ? search_mse(usual, observation.spec)
+                                      : search_entropy(usual, observation.spec)};
+}
+
+// Of whole bins: those below lo, and those that start above hi.
+int64_t outside(const ObserverState& state, const Range& range) {
+  const Histogram histogram = histogram_of(state);
+  int64_t bin = histogram.first, sum = 0;
+  for (const int64_t count : histogram.counts) {
+    if (lower_edge(histogram.bins, bin) > range.hi || lower_edge(histogram.bins, bin + 1) <= range.lo)
+      sum += count;
+    ++bin;
   }
   return sum;
 }
@@ -232,7 +228,7 @@ int64_t outside(const ObserverState& state, const Range& range) {
 extern const ObserverDef observer_histogram;
 constinit const ObserverDef observer_histogram = {
     .name = "histogram",
-    .doc = "how often values fall into 2049 to 4096 bins, exactly",
+    .doc = "how often values fall into 2049 to 4096 bins and finer ones at zero, exactly",
     .fields = kFields,
     .methods = kMethods,
     .init = init,

@@ -201,16 +201,27 @@ class Calibrator {
                           text(def.non_finite(record.state), " values were NaN or infinite"), true});
     const Range range = range_of(id);
     value(id).type.qparams = activation_qparams(value(id).name, value(id).observation->spec, range, changes_);
-    if (def.outside != nullptr)
-      warn_of_clipping(value(id).name, def.outside(record.state, range), def.count(record.state));
+    if (def.outside == nullptr) return;
+    Observation all = *value(id).observation;
+    all.method = "minmax";
+    warn_of_clipping(value(id).name, range, def.finish(record.state, all)[0],
+                     def.outside(record.state, range), def.count(record.state));
   }
 
-  void warn_of_clipping(const std::string& name, int64_t outside, int64_t count) {
+  void warn_of_clipping(const std::string& name, const Range& range, const Range& seen, int64_t outside,
+                        int64_t count) {
     constexpr double kManyOutside = 0.01;
+    const auto reach = [](const Range& of) { return std::max(-of.lo, of.hi); };
     const double share = static_cast<double>(outside) / static_cast<double>(count);
     if (share > kManyOutside)
       changes_.push_back(
           {"clipped", name, text(number(std::round(share * 1000) / 10), " % of the values"), true});
+    else if (outside > 0 && reach(seen) > 2 * static_cast<double>(reach(range)))
+      changes_.push_back(
+          {"outliers", name,
+           text(outside, " of ", count, " values, up to ", number(reach(seen) == seen.hi ? seen.hi : seen.lo),
+                ", lie far outside ", number(range.lo), " to ", number(range.hi)),
+           true});
   }
 
   void choose_for_constant(Value& constant, bool is_weight) {

@@ -20,11 +20,11 @@ int64_t levels_of(const QuantSpec& spec) { return int64_t{spec.quant_max} - spec
 
 int64_t end_bin(const Histogram& h) { return h.first + static_cast<int64_t>(h.counts.size()); }
 
-// From the lower edge of bin `from` to that of bin `to`, as far as there are values. The products are exact:
-// edges are binary32 numbers but for one beyond its largest, which is not taken.
+// From the lower edge of bin `from` to that of bin `to`, as far as there are values. Edges are binary32
+// numbers but for one beyond its largest, which is not taken.
 Range cut(const Histogram& h, int64_t from, int64_t to) {
-  return {static_cast<float>(std::max<double>(h.range.lo, static_cast<double>(from) * h.width)),
-          static_cast<float>(std::min<double>(h.range.hi, static_cast<double>(to) * h.width))};
+  return {static_cast<float>(std::max<double>(h.range.lo, lower_edge(h.bins, from))),
+          static_cast<float>(std::min<double>(h.range.hi, lower_edge(h.bins, to)))};
 }
 
 // Sums of the first 0, 1, 2, … entries.
@@ -95,7 +95,7 @@ double squared_error(std::span<const int64_t> counts, int64_t first, int64_t fro
 constexpr double kStep = 1e-5;  // share of the values that a step of the greedy search cuts
 
 Range search_mse_affine(const Histogram& h, int64_t levels) {
-  const std::vector<int64_t> sums = running_sums(h.counts);
+  const std::vector<int64_t> sums = running_sums<int64_t>(h.counts);
   const double total = static_cast<double>(sums.back());
   const auto up_to = [&](int64_t bin) { return static_cast<double>(sums[static_cast<size_t>(bin) + 1]); };
   int64_t lo = 0, hi = static_cast<int64_t>(h.counts.size()) - 1;  // the bins kept

@@ -1,26 +1,15 @@
 // The range to quantize for, searched on a histogram of the values.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
 #include "q/quant.h"
+#include "quant/histogram.h"
 
 namespace q {
 
-// Counts of values in bins of equal width: bin i holds those in [(first + i) * width, (first + i + 1) *
-// width). width is a power of two and the edges inside the range are binary32 numbers; the first and the last
-// bin are not empty.
-struct Histogram {
-  double width;
-  int64_t first;
-  std::span<const int64_t> counts;
-  Range range;  // of the values themselves
-};
-
-// All searches return a part of histogram.range with ends at edges of bins, or that range's own. Zero need
-// not lie inside: choose_qparams adds it. Symmetric schemes are searched on magnitudes, for a range that is
-// symmetric before it is cut to histogram.range, since that is what their integers will cover.
+// mse and entropy want even bins. All searches return a part of histogram.range with ends at edges of bins,
+// or that range's own. Zero need not lie inside: choose_qparams adds it. Symmetric schemes are searched on
+// magnitudes, for a range that is symmetric before it is cut to histogram.range, since that is what their
+// integers will cover.
 
 // The range with the least squared error of quantizing, as far as a greedy search finds it: from the full
 // range on, the end is cut whose next step of 1/100000 of the values is further away, until the error grows

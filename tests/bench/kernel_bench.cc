@@ -15,6 +15,7 @@
 
 #include "kernels/kernels.h"
 #include "q/exec.h"
+#include "quant/bins.h"
 
 namespace q {
 namespace {
@@ -251,8 +252,8 @@ void range(const Kernels& k, const Streams& s) {
 }
 
 void histogram(const Kernels& k, const Streams& s) {
-  uint32_t counts[4096] = {};
-  k.histogram_f32(s.reals, s.n, 256, -2048, counts);
+  uint32_t counts[2 * 2048 + 2 * 497] = {};
+  k.histogram_f32(s.reals, s.n, split_bins(-8), -2048 - 497, counts);
   benchmark::DoNotOptimize(counts);
 }
 

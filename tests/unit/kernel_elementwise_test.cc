@@ -1,6 +1,9 @@
 // Elementwise kernels and those that observe: generic against numbers worked out by hand, every other row
 // against generic, bit for bit.
+#include <cmath>
+
 #include "kernel_rows.h"
+#include "quant/bins.h"
 
 namespace {
 
@@ -211,22 +214,36 @@ TEST(GenericKernel, MinMaxOfNothingIsEmptyAndCombines) {
   EXPECT_EQ(range.non_finite, 1u);
 }
 
-TEST(GenericKernel, HistogramBinsRoundDown) {
+TEST(GenericKernel, HistogramBinsMirrorAtZero) {
   const float x[] = {0, -0.f, 0.49f, 0.5f, -0.01f, -0.5f, -0.51f, kNan, kInf, -kTiny};
   uint32_t counts[4] = {};
-  generic().histogram_f32(x, 10, 2, -2, counts);  // bins of 1/2 from -1 on
-  EXPECT_EQ(counts[0], 1u);                       // -0.51
-  EXPECT_EQ(counts[1], 3u);                       // -0.01, -0.5, -tiny
-  EXPECT_EQ(counts[2], 3u);                       // 0, -0, 0.49
-  EXPECT_EQ(counts[3], 1u);                       // 0.5
+  generic().histogram_f32(x, 10, {2, 0, 0, 0}, -2, counts);  // bins of 1/2 from -1 on
+  EXPECT_EQ(counts[0], 1u);                                  // -0.51
+  EXPECT_EQ(counts[1], 3u);                                  // -0.01, -0.5, -tiny
+  EXPECT_EQ(counts[2], 3u);                                  // 0, -0, 0.49
+  EXPECT_EQ(counts[3], 1u);                                  // 0.5
 }
 
 TEST(GenericKernel, HistogramTellsTheSignOfValuesThatUnderflow) {
   const float x[] = {-kTiny, kTiny};
   uint32_t counts[2] = {};
-  generic().histogram_f32(x, 2, 0x1p-100f, -1, counts);
+  generic().histogram_f32(x, 2, {0x1p-100f, 0, 0, 0}, -1, counts);
   EXPECT_EQ(counts[0], 1u);
   EXPECT_EQ(counts[1], 1u);
+}
+
+// Width 1 from 16 on; 8 to 16 has bins of 1/2, 4 to 8 of 1/4, and what is below 4 is in bin 0.
+TEST(GenericKernel, HistogramHasSixteenBinsForEachPowerOfTwoNextToZero) {
+  const q::BinsF32 bins = {1, 0x41800000, (0x40800000 >> 19) - 1, 33 - 16};
+  const std::pair<float, int64_t> cases[] = {
+      {0, 0},       {3.99f, 0},  {4, 1},       {4.24f, 1},    {4.25f, 2},    {7.99f, 16},
+      {8, 17},      {8.49f, 17}, {15.5f, 32},  {15.999f, 32}, {16, 33},      {17.5f, 34},
+      {-3.99f, -1}, {-4, -1},    {-4.01f, -2}, {-16, -33},    {-16.1f, -34}, {-17, -34}};
+  for (const auto& [x, bin] : cases) {
+    std::vector<uint32_t> counts(101);
+    generic().histogram_f32(&x, 1, bins, -50, counts.data());
+    EXPECT_EQ(counts[static_cast<size_t>(50 + bin)], 1u) << x;
+  }
 }
 
 TEST_P(ElementwiseKernel, MinMaxEqualsGeneric) {
@@ -268,6 +285,14 @@ TEST_P(ElementwiseKernel, MinMaxOfZerosIsPositiveZero) {
   EXPECT_TRUE(same(range.hi, 0.f));
 }
 
+// Counts of bins -2048 … 2047.
+std::vector<uint32_t> counted(const q::Kernels& kernels, const std::vector<float>& x,
+                              const q::BinsF32& bins) {
+  std::vector<uint32_t> counts(4096);
+  kernels.histogram_f32(x.data(), x.size(), bins, -2048, counts.data());
+  return counts;
+}
+
 TEST_P(ElementwiseKernel, HistogramEqualsGeneric) {
   for (const size_t n : kLengths) {
     std::vector<float> x = random.f32(n);
@@ -275,13 +300,9 @@ TEST_P(ElementwiseKernel, HistogramEqualsGeneric) {
       if (random.between(0, 4) == 0)
         value = std::vector<float>{0, -0.f, kNan, kInf, -kInf, -kTiny}[random.between(0, 5)];
     }
-    for (const float scale : {1.f, 64.f, 0x1p-10f, 0x1p-120f}) {
-      const int64_t first = scale > 1 ? -256 : -4;
-      std::vector<uint32_t> expected(513), actual(513);
-      generic().histogram_f32(x.data(), n, scale, first, expected.data());
-      row->histogram_f32(x.data(), n, scale, first, actual.data());
-      EXPECT_EQ(expected, actual) << n << " values, scale " << scale;
-    }
+    for (const int exponent : {0, -6, 10, 120})
+      for (const q::BinsF32& bins : {q::even_bins(exponent), q::split_bins(exponent)})
+        EXPECT_EQ(counted(generic(), x, bins), counted(*row, x, bins)) << n << " values, " << exponent;
   }
 }
 
@@ -294,12 +315,21 @@ TEST_P(ElementwiseKernel, HistogramOfManyValuesEqualsGenericForAnyShareOfZeros) 
         if (random.real(0, 1) < share) value = 0;
         if (random.between(0, 99) == 0) value = kNan;
       }
-      std::vector<uint32_t> expected(513), actual(513);
-      generic().histogram_f32(x.data(), n, 64, -256, expected.data());
-      row->histogram_f32(x.data(), n, 64, -256, actual.data());
-      EXPECT_EQ(expected, actual) << n << " values, zeros " << share;
+      for (const q::BinsF32& bins : {q::even_bins(-6), q::split_bins(-6)})
+        EXPECT_EQ(counted(generic(), x, bins), counted(*row, x, bins)) << n << " values, zeros " << share;
     }
   }
+}
+
+TEST_P(ElementwiseKernel, HistogramOfEveryMagnitudeEqualsGeneric) {
+  std::vector<float> x(3000);
+  for (float& value : x) value = std::ldexp(random.real(-1, 1), static_cast<int>(random.between(-45, 10)));
+  for (float edge = 0x1p-40f; edge < 0x1p10f; edge *= 2)
+    for (const float value : {edge, std::nextafter(edge, 0.f), edge * 1.0625f}) {
+      x.push_back(value);
+      x.push_back(-value);
+    }
+  EXPECT_EQ(counted(generic(), x, q::split_bins(0)), counted(*row, x, q::split_bins(0)));
 }
 
 TEST_P(ElementwiseKernel, HistogramKeepsToItsBinsWhenZeroHasNone) {
@@ -308,33 +338,28 @@ TEST_P(ElementwiseKernel, HistogramKeepsToItsBinsWhenZeroHasNone) {
     std::vector<float> x = random.f32(n);
     for (float& value : x) value += base;
     x[7] = kNan;
-    const int64_t first = static_cast<int64_t>(base) - 4;
+    const int32_t first = static_cast<int32_t>(base) - 4;
     Output<uint32_t> expected(9), actual(9);
-    generic().histogram_f32(x.data(), n, 1, first, expected.data());
-    row->histogram_f32(x.data(), n, 1, first, actual.data());
+    generic().histogram_f32(x.data(), n, q::even_bins(0), first, expected.data());
+    row->histogram_f32(x.data(), n, q::even_bins(0), first, actual.data());
     EXPECT_EQ(expected.elements, actual.elements);
   }
 }
 
-TEST_P(ElementwiseKernel, HistogramOfDenormalsEqualsGenericWhateverTheScale) {
-  const size_t n = 700;
-  std::vector<float> x(n);
+TEST_P(ElementwiseKernel, HistogramOfDenormalsEqualsGenericWhateverTheWidth) {
+  std::vector<float> x(700);
   for (float& value : x) value = kTiny * static_cast<float>(random.between(-4096, 4096));
-  for (const float scale : {0x1p126f, 0x1p100f, 1.f, 0x1p-10f, 0x1p-116f}) {
-    std::vector<uint32_t> expected(2049), actual(2049);
-    generic().histogram_f32(x.data(), n, scale, -1024, expected.data());
-    row->histogram_f32(x.data(), n, scale, -1024, actual.data());
-    EXPECT_EQ(expected, actual) << "scale " << scale;
-  }
+  for (const int exponent : {-126, -100, 0, 10, 116})
+    for (const q::BinsF32& bins : {q::even_bins(exponent), q::split_bins(exponent)})
+      EXPECT_EQ(counted(generic(), x, bins), counted(*row, x, bins)) << exponent;
 }
 
 TEST_P(ElementwiseKernel, HistogramReachesBinsFarFromZero) {
-  const std::vector<float> x = {0x1p60f, 0x1.000002p60f, -0x1p60f, 0x1p60f,
-                                0x1p60f, 0x1p60f,        0x1p60f,  0x1p60f};
+  const std::vector<float> x = {0x1p60f, 0x1.000002p60f, -0x1p60f};
   std::vector<uint32_t> counts(2);
-  row->histogram_f32(x.data(), 2, 0x1p-37f, int64_t{1} << 23, counts.data());
+  row->histogram_f32(x.data(), 2, q::even_bins(37), 1 << 23, counts.data());
   EXPECT_EQ(counts, (std::vector<uint32_t>{1, 1}));
-  row->histogram_f32(x.data() + 2, 1, 1, -(int64_t{1} << 60), counts.data());
+  row->histogram_f32(x.data() + 2, 1, q::even_bins(37), -(1 << 23), counts.data());
   EXPECT_EQ(counts, (std::vector<uint32_t>{2, 1}));
 }
 

@@ -69,8 +69,9 @@ Seen seen(const ObserverState& s) {
           s[4].as<int64_t>()[1]};
 }
 
-// By definition: the least exponent, from where binary32 has no finer numbers, that needs no more than 4096
-// bins.
+// By definition: the least exponent, from where binary32 has no finer numbers, with which bins of one width
+// would be no more than 4096. Bins below 16 widths are a sixteenth of the power of two they lie in, down to
+// 2^-28 widths; no number is nearer to zero than 2^-149, so none of them is finer than 2^-130.
 Seen expected(const std::vector<float>& values) {
   Seen out{-126, 0, {}, kInfinity, -kInfinity, 0, 0};
   for (float x : values) {
@@ -83,12 +84,29 @@ Seen expected(const std::vector<float>& values) {
     out.hi = std::max(out.hi, x + 0.f);
   }
   if (out.finite == 0) return out;
-  const auto bin = [&](float x) {
-    return static_cast<int64_t>(std::floor(x / std::exp2(static_cast<double>(out.exponent))));
-  };
+  const auto widths = [&](float x) { return x / std::exp2(static_cast<double>(out.exponent)); };
+  const auto even = [&](float x) { return static_cast<int64_t>(std::floor(widths(x))); };
   const float reach = std::max(std::abs(out.lo), std::abs(out.hi));
   while (std::exp2(static_cast<double>(out.exponent + 24)) <= reach) ++out.exponent;  // 24 significant bits
-  while (bin(out.hi) - bin(out.lo) + 1 > 4096) ++out.exponent;
+  while (even(out.hi) - even(out.lo) + 1 > 4096) ++out.exponent;
+
+  std::vector<double> edges = {0};  // of the bins below 16 widths, in widths
+  for (int power = -28; power < 4; ++power) {
+    const int least = power + out.exponent;  // of binary32
+    if (least < -127) continue;
+    if (least == -127) {  // all below 2^-126, which has no power of its own
+      for (int i = 1; i < 16; ++i) edges.push_back(i * std::exp2(-130.0 - out.exponent));
+      continue;
+    }
+    for (int i = 0; i < 16; ++i) edges.push_back((16 + i) * std::exp2(static_cast<double>(power - 4)));
+  }
+  const auto bin = [&](float x) -> int64_t {
+    const double at = x < 0 ? widths(std::nextafter(-x, 0.f)) : widths(x);
+    const auto above = std::upper_bound(edges.begin(), edges.end(), at);
+    const int64_t found = at >= 16 ? static_cast<int64_t>(edges.size()) + static_cast<int64_t>(at) - 16
+                                   : above - edges.begin() - 1;
+    return x < 0 ? -1 - found : found;
+  };
   out.first = bin(out.lo);
   out.bins.resize(static_cast<size_t>(bin(out.hi) - out.first + 1));
   for (float x : values)
@@ -129,36 +147,40 @@ std::vector<float> draw(Kind kind, size_t count, std::mt19937_64& random) {
   return out;
 }
 
+// The 16 widths next to zero have 1 + 32 * 16 bins.
 TEST(Histogram, CountsByHand) {
   const Seen at_limit = seen(observed("histogram", {0, 1, 1.5f, 2, 4095}));
   EXPECT_EQ(at_limit.exponent, 0);  // 4096 bins of width 1
   EXPECT_EQ(at_limit.first, 0);
-  ASSERT_EQ(at_limit.bins.size(), 4096u);
+  ASSERT_EQ(at_limit.bins.size(), 4096u + 497);
   EXPECT_EQ(at_limit.bins[0], 1);
-  EXPECT_EQ(at_limit.bins[1], 2);
-  EXPECT_EQ(at_limit.bins[2], 1);
-  EXPECT_EQ(at_limit.bins[4095], 1);
+  EXPECT_EQ(at_limit.bins[513 - 4 * 16], 1);      // 1
+  EXPECT_EQ(at_limit.bins[513 - 4 * 16 + 8], 1);  // 1.5
+  EXPECT_EQ(at_limit.bins[513 - 3 * 16], 1);      // 2
+  EXPECT_EQ(at_limit.bins[4095 + 497], 1);
 
   const Seen beyond = seen(observed("histogram", {0, 1, 1.5f, 2, 4096}));
   EXPECT_EQ(beyond.exponent, 1);
-  ASSERT_EQ(beyond.bins.size(), 2049u);
-  EXPECT_EQ(beyond.bins[0], 3);
-  EXPECT_EQ(beyond.bins[1], 1);
-  EXPECT_EQ(beyond.bins[2048], 1);
+  ASSERT_EQ(beyond.bins.size(), 2049u + 497);
+  EXPECT_EQ(beyond.bins[0], 1);
+  EXPECT_EQ(beyond.bins[513 - 5 * 16], 1);
+  EXPECT_EQ(beyond.bins[513 - 5 * 16 + 8], 1);
+  EXPECT_EQ(beyond.bins[513 - 4 * 16], 1);
+  EXPECT_EQ(beyond.bins[2048 + 497], 1);
 
-  const Seen signs = seen(observed("histogram", {-1, -0.0001f, 0.5f}));
+  const Seen signs = seen(observed("histogram", {-1, -0x1p-13f, 0.5f}));
   EXPECT_EQ(signs.exponent, -11);
-  EXPECT_EQ(signs.first, -2048);
-  ASSERT_EQ(signs.bins.size(), 3073u);
+  EXPECT_EQ(signs.first, -2048 - 497);
+  ASSERT_EQ(signs.bins.size(), 3073u + 2 * 497);
   EXPECT_EQ(signs.bins[0], 1);
-  EXPECT_EQ(signs.bins[2047], 1);  // just below zero
-  EXPECT_EQ(signs.bins[3072], 1);
+  EXPECT_EQ(signs.bins[2545 - (513 - 6 * 16)], 1);  // the mirror image of the bin below that of 2^-13
+  EXPECT_EQ(signs.bins[3072 + 2 * 497], 1);
 }
 
 TEST(Histogram, BinsAreNoFinerThanTheLargestValue) {
   const Seen near = seen(observed("histogram", {1, std::nextafter(1.f, 2.f), 1}));
   EXPECT_EQ(near.exponent, -23);
-  EXPECT_EQ(near.first, 1 << 23);
+  EXPECT_EQ(near.first, (1 << 23) + 497);
   EXPECT_EQ(near.bins, (std::vector<int64_t>{2, 1}));
 }
 
@@ -174,9 +196,9 @@ TEST(Histogram, HoldsTheExtremesOfBinary32) {
     if (!supported(*isa)) continue;
     const std::vector<float> values = {-FLT_MAX, -FLT_MIN, -kTiny, 0, kTiny, FLT_MIN, FLT_MAX};
     EXPECT_EQ(seen(observed("histogram", values, isa->name)), expected(values)) << isa->name;
-    const std::vector<float> tiny = {-kTiny, 0, kTiny, FLT_MIN / 2};
+    const std::vector<float> tiny = {-kTiny, 0, kTiny, FLT_MIN / 4};  // bins of 2^-130
     EXPECT_EQ(seen(observed("histogram", tiny, isa->name)),
-              (Seen{-126, -1, {1, 3}, -kTiny, FLT_MIN / 2, 4, 0}))
+              (Seen{-126, -1, {1, 2, 0, 0, 0, 1}, -kTiny, FLT_MIN / 4, 4, 0}))
         << isa->name;
     EXPECT_EQ(seen(observed("histogram", {FLT_MAX}, isa->name)), expected({FLT_MAX})) << isa->name;
   }
@@ -184,7 +206,7 @@ TEST(Histogram, HoldsTheExtremesOfBinary32) {
 
 TEST(Histogram, CountsNanAndInfinityWithoutRecordingThem) {
   EXPECT_EQ(seen(observed("histogram", {kNan, 1, kInfinity, -kInfinity, -kNan})),
-            (Seen{-23, 1 << 23, {1}, 1, 1, 1, 4}));
+            (Seen{-23, (1 << 23) + 497, {1}, 1, 1, 1, 4}));
   EXPECT_EQ(seen(observed("histogram", {kNan})), (Seen{-126, 0, {}, kInfinity, -kInfinity, 0, 1}));
   EXPECT_EQ(seen(observed("histogram", {})), (Seen{-126, 0, {}, kInfinity, -kInfinity, 0, 0}));
 }
@@ -222,14 +244,16 @@ TEST(Histogram, HasTheBinsOfItsDefinitionWhenTheRangeGrowsWithinATensor) {
   set_thread_count(before);
 }
 
-TEST(Histogram, UsesAtLeast2049BinsForDataThatIsNotCloserThanBinary32) {
+TEST(Histogram, UsesAtLeast2049EvenBinsForDataThatIsNotCloserThanBinary32) {
   const uint64_t seed = test_seed();
   SCOPED_TRACE(testing::Message() << "Q_TEST_SEED=" << seed);
   std::mt19937_64 random(seed);
   for (Kind kind : {Kind::kNormal, Kind::kHeavy, Kind::kPositive}) {
-    const size_t bins = seen(observed("histogram", draw(kind, 500, random))).bins.size();
-    EXPECT_GE(bins, 2049u);
-    EXPECT_LE(bins, 4096u);
+    const Seen state = seen(observed("histogram", draw(kind, 500, random)));
+    const double width = std::exp2(static_cast<double>(state.exponent));
+    const double bins = std::floor(state.hi / width) - std::floor(state.lo / width) + 1;
+    EXPECT_GE(bins, 2049);
+    EXPECT_LE(bins, 4096);
   }
 }
 
@@ -499,11 +523,11 @@ const Damage kDamages[] = {
     {"per_channel_minmax", [](ObserverState& s) { s[2].as<int64_t>()[0] = 0; },
      "ranges and counts contradict each other"},
     {"histogram", [](ObserverState& s) { s[0].as<int64_t>()[0] = -10; },
-     "bins of exponent -10 from -1024, wanted -9 from -1024 for the range -2 to 3"},
+     "bins of exponent -10 from -1521, wanted -9 from -1521 for the range -2 to 3"},
     {"histogram", [](ObserverState& s) { s[1].as<int64_t>()[0] = 0; },
-     "bins of exponent -9 from 0, wanted -9 from -1024 for the range -2 to 3"},
+     "bins of exponent -9 from 0, wanted -9 from -1521 for the range -2 to 3"},
     {"histogram", [](ObserverState& s) { s[2] = make_tensor(DType::kI64, {7}); },
-     "bins is i64 [7], wanted i64 [2561]"},
+     "bins is i64 [7], wanted i64 [3555]"},
     {"histogram", [](ObserverState& s) { s[2].as<int64_t>()[5] = -1; },
      "bin 5 counts -1, wanted a number of values"},
     {"histogram", [](ObserverState& s) { s[2].as<int64_t>()[5] = 1; }, "the bins hold 4 values, wanted 3"},
@@ -511,7 +535,7 @@ const Damage kDamages[] = {
      "the first or last bin is empty, wanted the smallest and largest value there"},
     {"histogram", [](ObserverState& s) { s[3].as<float>()[1] = kNan; },
      "range is -2 to nan, wanted finite, in order and without a negative zero"},
-    {"histogram", [](ObserverState& s) { s[3].as<float>()[0] = 0; }, "bins is i64 [2561], wanted i64 [3073]"},
+    {"histogram", [](ObserverState& s) { s[3].as<float>()[0] = 0; }, "bins is i64 [3555], wanted i64 [3570]"},
 };
 
 TEST(Observer, RefusesADamagedState) {

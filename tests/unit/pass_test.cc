@@ -468,5 +468,22 @@ TEST_F(Calibration, TellsOfRangesThatClipMoreThanOneValueInAHundred) {
       << all[0];
 }
 
+TEST_F(Calibration, TellsOfOutliersThatAreClipped) {
+  const auto of = [&](const std::string& recipe) {
+    b = {};
+    changes.clear();
+    b.output(b.node("hardswish", {b.input("x", {1, 2000})}, "y"));
+    std::vector<float> x(2000);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 200) / 100 - 1;
+    x[7] = -1e6f;
+    calibrate(x, recipe);
+    const std::vector<std::string> all = told(true);
+    return all.empty() ? "" : all[0];
+  };
+  EXPECT_EQ(of("activations: {method: mse}").substr(0, 51),
+            "outliers: x: 1 of 2000 values, up to -1e+06, lie fa");
+  EXPECT_EQ(of("activations: {method: minmax}"), "");
+}
+
 }  // namespace
 }  // namespace q

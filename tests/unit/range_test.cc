@@ -37,7 +37,7 @@ double laplace(uint64_t i) {
 }
 
 // The most that a method may lose, in dB, for affine and symmetric schemes. Measured, rounded up to the next
-// half. An outlier 60 deviations out leaves mse at minmax: the greedy search stops at its first worse step.
+// half.
 struct Case {
   std::string_view name;
   double (*value)(uint64_t i);
@@ -50,13 +50,45 @@ const Case kCases[] = {
     {"laplace", laplace, 0, 0.5, 0.5, 0.5, 3},
     {"constant", [](uint64_t) { return 1.5; }, 0, 0.5, 0.5, 0.5, 0.5},
     {"few places", [](uint64_t i) { return std::floor(uniform(i) * 7) / 2; }, 0, 0.5, 0.5, 0.5, 0.5},
-    {"one outlier", normal, 60, 25, 25, 0.5, 0.5},
+    {"one outlier", normal, 60, 0.5, 25, 0.5, 0.5},
     {"half zero", [](uint64_t i) { return std::max(0., normal(i)); }, 0, 1, 0.5, 1, 1},
     {"offset", [](uint64_t i) { return 100 + 0.6 * (uniform(i) - 0.5); }, 0, 0.5, 0.5, 0.5, 0.5},
     {"bimodal", [](uint64_t i) { return (i % 2 ? 3 : -3) + normal(i) / 2; }, 0, 0.5, 0.5, 0.5, 0.5},
     {"relu6", [](uint64_t i) { return std::clamp(3 * normal(i), 0., 6.); }, 0, 0.5, 0.5, 0.5, 0.5},
     {"uniform", [](uint64_t i) { return 2 * uniform(i) - 1; }, 0, 0.5, 0.5, 0.5, 0.5},
 };
+
+std::vector<float> values_of(double (*value)(uint64_t)) {
+  std::vector<float> out;
+  for (uint64_t i = 0; i < kValues; ++i) out.push_back(static_cast<float>(value(i)));
+  return out;
+}
+
+ObserverState state_of(const std::vector<float>& values) {
+  const ObserverDef& histogram = *find_observer("histogram");
+  ObserverState state = histogram.init(1);
+  const Shape shape = {static_cast<int64_t>(values.size())};
+  histogram.update(state, {DType::kF32, shape, reinterpret_cast<const std::byte*>(values.data()), nullptr}, 0,
+                   *kernels_up_to("generic"));
+  return state;
+}
+
+Observation observation_of(std::string_view method, bool symmetric) {
+  Observation out;
+  out.observer = "histogram";
+  out.method = method;
+  if (symmetric) {
+    out.spec.dtype = DType::kI8;
+    out.spec.scheme = QScheme::kPerTensorSymmetric;
+    out.spec.quant_min = -128;
+    out.spec.quant_max = 127;
+  }
+  return out;
+}
+
+Range range_of(const ObserverState& state, const Observation& observation) {
+  return find_observer("histogram")->finish(state, observation)[0];
+}
 
 // In dB, of really quantizing for a range; no error at all counts as 200.
 double sqnr(const std::vector<float>& values, const QuantSpec& spec, const Range& range) {
@@ -90,39 +122,45 @@ double best_sqnr(const std::vector<float>& values, const QuantSpec& spec) {
 
 TEST(Range, LosesNoMoreThanStatedAgainstTheBest) {
   for (const Case& test : kCases) {
-    std::vector<float> bulk;
-    for (uint64_t i = 0; i < kValues; ++i) bulk.push_back(static_cast<float>(test.value(i)));
-    std::vector<float> seen = bulk;
+    const std::vector<float> usual = values_of(test.value);
+    std::vector<float> seen = usual;
     if (test.outlier != 0) seen.push_back(test.outlier);
-    const ObserverDef& histogram = *find_observer("histogram");
-    ObserverState state = histogram.init(1);
-    histogram.update(state,
-                     {DType::kF32,
-                      {static_cast<int64_t>(seen.size())},
-                      reinterpret_cast<const std::byte*>(seen.data()),
-                      nullptr},
-                     0, *kernels_up_to("generic"));
+    const ObserverState state = state_of(seen);
     for (bool symmetric : {false, true}) {
-      Observation observation;
-      observation.observer = "histogram";
-      if (symmetric) {
-        observation.spec.dtype = DType::kI8;
-        observation.spec.scheme = QScheme::kPerTensorSymmetric;
-        observation.spec.quant_min = -128;
-        observation.spec.quant_max = 127;
-      }
-      const double best = best_sqnr(bulk, observation.spec);
       const std::pair<std::string_view, double> bounds[] = {{"mse", test.mse},
                                                             {"minmax", test.minmax},
                                                             {"percentile", test.percentile},
                                                             {"entropy", test.entropy}};
+      const double best = best_sqnr(usual, observation_of("mse", symmetric).spec);
       for (const auto& [method, bound] : bounds) {
-        observation.method = method;
-        const Range range = histogram.finish(state, observation)[0];
-        const double loss = best - sqnr(bulk, observation.spec, range);
-        EXPECT_LE(loss, bound) << test.name << ", " << method << (symmetric ? ", symmetric" : ", affine");
+        const Observation observation = observation_of(method, symmetric);
+        EXPECT_LE(best - sqnr(usual, observation.spec, range_of(state, observation)), bound)
+            << test.name << ", " << method << (symmetric ? ", symmetric" : ", affine");
       }
     }
+  }
+}
+
+// What was seen without it is quantized nearly as well, wherever one value more lies.
+TEST(Range, OneOutlierCostsLittleHoweverFarOutItIs) {
+  for (double (*value)(uint64_t) : {+normal, +laplace, +[](uint64_t i) { return std::max(0., normal(i)); }}) {
+    const std::vector<float> usual = values_of(value);
+    float reach = 0;
+    for (float x : usual) reach = std::max(reach, std::abs(x));
+    for (const float factor : {2.2f, 5.f, 20.f, 1e2f, 1e4f, 1e6f, 1e9f})
+      for (const float sign : {1.f, -1.f}) {
+        std::vector<float> seen = usual;
+        seen.push_back(sign * factor * reach);
+        const ObserverState state = state_of(seen), without = state_of(usual);
+        for (std::string_view method : {"mse", "percentile", "entropy"})
+          for (bool symmetric : {false, true}) {
+            const Observation observation = observation_of(method, symmetric);
+            EXPECT_LE(sqnr(usual, observation.spec, range_of(without, observation)) -
+                          sqnr(usual, observation.spec, range_of(state, observation)),
+                      1.5)
+                << method << ' ' << sign * factor << (symmetric ? ", symmetric" : ", affine");
+          }
+      }
   }
 }
 

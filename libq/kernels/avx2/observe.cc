@@ -44,28 +44,28 @@ void minmax_f32(const float* x, size_t n, MinMaxF32* range) {
   }
 }
 
-// Bins of 8 values, computed in binary64, where the product is exact. The bin of an infinity or of a NaN has
-// no meaning.
+// The bins of 8 values. Those of 0, of infinities and of NaN have no meaning.
 struct Bins {
-  __m256d scale, base;
-  __m256i rest;
+  __m256 scale;
+  __m256i even, finest, offset, first;
 
-  // An integer up to 2^51 added to this stands in the lower bits of the sum.
-  static constexpr double kMagic = 0x1.8p52;
+  Bins(const BinsF32& bins, int32_t from)
+      : scale(_mm256_set1_ps(bins.scale)),
+        even(_mm256_set1_epi32(static_cast<int>(bins.even))),
+        finest(_mm256_set1_epi32(bins.finest)),
+        offset(_mm256_set1_epi32(bins.offset)),
+        first(_mm256_set1_epi32(from)) {}
 
-  // binary64 may not hold `first`; what is missing is added in integers.
-  Bins(float by, int64_t first) : scale(_mm256_set1_pd(by)) {
-    const double near = static_cast<double>(first);
-    base = _mm256_set1_pd(near);
-    int64_t magic;
-    __builtin_memcpy(&magic, &kMagic, sizeof magic);
-    rest = _mm256_set1_epi64x(magic + (first - static_cast<int64_t>(near)));
-  }
-
-  inline __m256i operator()(__m128 x) const {
-    const __m256d edge = _mm256_floor_pd(_mm256_mul_pd(_mm256_cvtps_pd(x), scale));
-    const __m256d shifted = _mm256_add_pd(_mm256_sub_pd(edge, base), _mm256_set1_pd(kMagic));
-    return _mm256_sub_epi64(_mm256_castpd_si256(shifted), rest);
+  inline __m256i operator()(__m256 x) const {
+    const __m256i bits = _mm256_castps_si256(x), negative = _mm256_srai_epi32(bits, 31);
+    // All ones are -1.
+    const __m256i m = _mm256_add_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)), negative);
+    const __m256i wide =
+        _mm256_add_epi32(_mm256_cvttps_epi32(_mm256_mul_ps(_mm256_castsi256_ps(m), scale)), offset);
+    const __m256i fine =
+        _mm256_max_epi32(_mm256_sub_epi32(_mm256_srli_epi32(m, 19), finest), _mm256_setzero_si256());
+    const __m256i bin = _mm256_blendv_epi8(wide, fine, _mm256_cmpgt_epi32(even, m));
+    return _mm256_sub_epi32(_mm256_xor_si256(bin, negative), first);
   }
 };
 
@@ -75,8 +75,8 @@ struct LaneCounts {
   alignas(32) uint32_t zeros[8] = {}, none[8] = {};
 };
 
-void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
-  const Bins bins(scale, first);
+void histogram_f32(const float* x, size_t n, const BinsF32& layout, int32_t first, uint32_t* counts) {
+  const Bins bins(layout, first);
   LaneCounts lanes;
   const auto addresses = [](const uint32_t* p, int64_t step) __attribute__((always_inline)) {
     const __m256i offsets = _mm256_setr_epi64x(0, step, 2 * step, 3 * step);
@@ -88,13 +88,13 @@ void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_
     const __m256 value = load_floats(x + i, count);
     const __m256i finite = _mm256_and_si256(is_finite(value), first_lanes(count));
     const __m256i zero = _mm256_castps_si256(_mm256_cmp_ps(value, _mm256_setzero_ps(), _CMP_EQ_OQ));
+    const __m256i bin = bins(value);
     alignas(32) uint32_t* at[8];
     unroll<2>([&](auto half) __attribute__((always_inline)) {
-      const auto widened = [&](__m256i mask) __attribute__((always_inline)) {
-        return _mm256_cvtepi32_epi64(_mm256_extracti128_si256(mask, half));
+      const auto widened = [&](__m256i narrow) __attribute__((always_inline)) {
+        return _mm256_cvtepi32_epi64(_mm256_extracti128_si256(narrow, half));
       };
-      const __m256i bin = bins(_mm256_extractf128_ps(value, half));
-      __m256i address = _mm256_add_epi64(base, _mm256_slli_epi64(bin, 2));
+      __m256i address = _mm256_add_epi64(base, _mm256_slli_epi64(widened(bin), 2));
       address = _mm256_blendv_epi8(address, addresses(lanes.zeros + 4 * half, 4), widened(zero));
       address = _mm256_blendv_epi8(addresses(lanes.none + 4 * half, 4), address, widened(finite));
       _mm256_store_si256(reinterpret_cast<__m256i*>(at + 4 * half), address);

@@ -5,6 +5,7 @@
 namespace q::avx512vnni {
 namespace {
 
+constexpr int kInfinityBits = 0x7f800000;
 constexpr int kNonFinite = 0x99;  // VFPCLASSPS: quiet and signalling NaN, +inf, -inf
 
 // Widens the range by these values and returns true, if they are all finite; n >= 1.
@@ -59,41 +60,42 @@ void minmax_f32(const float* x, size_t n, MinMaxF32* range) {
   }
 }
 
-// Counts by definition, for indices that int32 may not hold.
-void count_far(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
-  for (size_t i = 0; i < n; ++i) {
-    if (!__builtin_isfinite(x[i])) continue;
-    ++counts[static_cast<int64_t>(__builtin_floor(static_cast<double>(x[i]) * scale)) - first];
-  }
-}
-
 // A counter must be stored before it can be loaded again, and half of what comes out of a network is 0. So
 // the zeros are counted beside, and only the bins of the others wait for their turn in a list.
 struct Bins {
   __m512 scale;
-  __m512i first;
+  __m512i even, finest, offset, first;
 
-  // Writes the bins of those not in bin 0 to `list`, where there is place for 16, and returns their number;
-  // counts the others by lane. The product is exact but where it is too small for binary32, and there
-  // rounding down leaves the floor as it is. What is not finite gives the least int32, of which, like of 0,
-  // all bits but the first are 0.
+  Bins(const BinsF32& bins, int32_t from)
+      : scale(_mm512_set1_ps(bins.scale)),
+        even(_mm512_set1_epi32(static_cast<int>(bins.even))),
+        finest(_mm512_set1_epi32(bins.finest)),
+        offset(_mm512_set1_epi32(bins.offset)),
+        first(_mm512_set1_epi32(from)) {}
+
+  // Writes the bins of those that are finite and not 0 to `list`, where there is place for 16, and returns
+  // their number; counts the zeros by lane.
   [[gnu::always_inline]] inline size_t operator()(__m512 x, __mmask16 lanes, uint32_t* list,
                                                   __m512i& zeros) const {
-    constexpr int kDown = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
-    const __m512i index = _mm512_cvt_roundps_epi32(_mm512_mul_round_ps(x, scale, kDown), kDown);
-    const __mmask16 others = _mm512_mask_test_epi32_mask(lanes, index, _mm512_set1_epi32(0x7fffffff));
-    const __mmask16 none = _mm512_mask_testn_epi32_mask(lanes, index, index);
-    zeros = _mm512_mask_sub_epi32(zeros, none, zeros, _mm512_set1_epi32(-1));
-    const __m512i bin = _mm512_sub_epi32(index, first);
+    const __m512i ones = _mm512_set1_epi32(-1), zero = _mm512_setzero_si512();
+    const __m512i bits = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff));
+    const __m512i below = _mm512_add_epi32(bits, ones);
+    // Below 0 come the greatest bits.
+    const __mmask16 others = _mm512_mask_cmplt_epu32_mask(lanes, below, _mm512_set1_epi32(kInfinityBits - 1));
+    zeros = _mm512_mask_sub_epi32(zeros, _mm512_mask_testn_epi32_mask(lanes, bits, bits), zeros, ones);
+    const __mmask16 negative = _mm512_movepi32_mask(_mm512_castps_si512(x));
+    const __m512i m = _mm512_mask_mov_epi32(bits, negative, below);
+    __m512i bin = _mm512_add_epi32(_mm512_cvttps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(m), scale)), offset);
+    bin = _mm512_mask_max_epi32(bin, _mm512_cmplt_epu32_mask(m, even),
+                                _mm512_sub_epi32(_mm512_srli_epi32(m, 19), finest), zero);
+    bin = _mm512_sub_epi32(_mm512_mask_xor_epi32(bin, negative, bin, ones), first);
     _mm512_storeu_si512(list, others == 0xffff ? bin : _mm512_maskz_compress_epi32(others, bin));
     return static_cast<size_t>(_mm_popcnt_u32(others));
   }
 };
 
-void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
-  constexpr int64_t kReach = int64_t{1} << 30;
-  if (first < -kReach || first > kReach) return count_far(x, n, scale, first, counts);
-  const Bins bins = {_mm512_set1_ps(scale), _mm512_set1_epi32(static_cast<int>(first))};
+void histogram_f32(const float* x, size_t n, const BinsF32& layout, int32_t first, uint32_t* counts) {
+  const Bins bins(layout, first);
   __m512i zeros = _mm512_setzero_si512();
 
   // Only whole groups are counted, and the rest waits on: so the loop seldom turns more or less often than

@@ -1,5 +1,6 @@
 // What observers ask of a tensor: its range and its histogram.
 #include <math.h>
+#include <string.h>
 
 #include "kernels/generic/row.h"
 
@@ -17,11 +18,18 @@ static void minmax_f32(const float* x, size_t n, MinMaxF32* range) {
   }
 }
 
-// In binary64 the product is exact, also where binary32 would underflow: the bin depends on the value alone.
-static void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
+static void histogram_f32(const float* x, size_t n, const BinsF32& bins, int32_t first, uint32_t* counts) {
   for (size_t i = 0; i < n; ++i) {
     if (!isfinite(x[i])) continue;
-    ++counts[static_cast<int64_t>(floor(static_cast<double>(x[i]) * scale)) - first];
+    float magnitude = fabsf(x[i]);
+    uint32_t bits;
+    memcpy(&bits, &magnitude, sizeof bits);
+    if (x[i] < 0) --bits;
+    memcpy(&magnitude, &bits, sizeof bits);
+    int32_t bin = static_cast<int32_t>(bits >> 19) - bins.finest;
+    if (bin < 0) bin = 0;
+    if (bits >= bins.even) bin = static_cast<int32_t>(magnitude * bins.scale) + bins.offset;
+    ++counts[(x[i] < 0 ? -1 - bin : bin) - first];
   }
 }
 

@@ -52,34 +52,45 @@ void minmax_f32(const float* x, size_t n, MinMaxF32* range) {
   }
 }
 
-// The bins of two values, computed in binary64, where the product is exact.
-inline int64x2_t bins(float64x2_t x, float64x2_t scale, int64x2_t first) {
-  return vsubq_s64(vcvtmq_s64_f64(vmulq_f64(x, scale)), first);
-}
+// The bins of 4 values. Those of infinities and of NaN have no meaning.
+struct Bins {
+  float32x4_t scale;
+  uint32x4_t even;
+  int32x4_t finest, offset, first;
 
-void histogram_f32(const float* x, size_t n, float scale, int64_t first, uint32_t* counts) {
-  const float64x2_t scales = vdupq_n_f64(scale);
-  const int64x2_t firsts = vdupq_n_s64(first);
+  Bins(const BinsF32& bins, int32_t from)
+      : scale(vdupq_n_f32(bins.scale)),
+        even(vdupq_n_u32(bins.even)),
+        finest(vdupq_n_s32(bins.finest)),
+        offset(vdupq_n_s32(bins.offset)),
+        first(vdupq_n_s32(from)) {}
+
+  inline int32x4_t operator()(float32x4_t x) const {
+    const uint32x4_t negative = vcltzq_f32(x);
+    // All ones are -1.
+    const uint32x4_t m = vaddq_u32(vreinterpretq_u32_f32(vabsq_f32(x)), negative);
+    const int32x4_t wide = vaddq_s32(vcvtq_s32_f32(vmulq_f32(vreinterpretq_f32_u32(m), scale)), offset);
+    const int32x4_t fine =
+        vmaxq_s32(vsubq_s32(vreinterpretq_s32_u32(vshrq_n_u32(m, 19)), finest), vdupq_n_s32(0));
+    const int32x4_t bin = vbslq_s32(vcltq_u32(m, even), fine, wide);
+    return vsubq_s32(veorq_s32(bin, vreinterpretq_s32_u32(negative)), first);
+  }
+};
+
+void histogram_f32(const float* x, size_t n, const BinsF32& layout, int32_t first, uint32_t* counts) {
+  const Bins bins(layout, first);
   size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     const float32x4_t value = vld1q_f32(x + i);
     const uint32x4_t finite = finite_lanes(value);
-    const int64x2_t low = bins(vcvt_f64_f32(vget_low_f32(value)), scales, firsts);
-    const int64x2_t high = bins(vcvt_high_f64_f32(value), scales, firsts);
-    if (vminvq_u32(finite) != 0) {
-      ++counts[vgetq_lane_s64(low, 0)];
-      ++counts[vgetq_lane_s64(low, 1)];
-      ++counts[vgetq_lane_s64(high, 0)];
-      ++counts[vgetq_lane_s64(high, 1)];
-    } else {
-      if (vgetq_lane_u32(finite, 0)) ++counts[vgetq_lane_s64(low, 0)];
-      if (vgetq_lane_u32(finite, 1)) ++counts[vgetq_lane_s64(low, 1)];
-      if (vgetq_lane_u32(finite, 2)) ++counts[vgetq_lane_s64(high, 0)];
-      if (vgetq_lane_u32(finite, 3)) ++counts[vgetq_lane_s64(high, 1)];
-    }
+    const int32x4_t bin = bins(value);
+    const bool all = vminvq_u32(finite) != 0;
+    unroll<4>([&](auto lane) __attribute__((always_inline)) {
+      if (all || vgetq_lane_u32(finite, lane)) ++counts[vgetq_lane_s32(bin, lane)];
+    });
   }
   for (; i < n; ++i) {
-    if (is_finite(x[i])) ++counts[vgetq_lane_s64(bins(vdupq_n_f64(x[i]), scales, firsts), 0)];
+    if (is_finite(x[i])) ++counts[vgetq_lane_s32(bins(vdupq_n_f32(x[i])), 0)];
   }
 }
 
