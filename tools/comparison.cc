@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "q/op.h"
+#include "real_names.h"
 
 namespace q {
 
@@ -21,35 +22,6 @@ Names computed_values(const Graph& graph) {
 }
 
 const Value& value_of(const Graph& graph, ValueId id) { return graph.values[static_cast<size_t>(id)]; }
-
-// The name under which the reals that a quantized model's value stands for are known in its float model: its
-// own, or that of the float twin on the other side of a quantize or dequantize node.
-class RealNames {
- public:
-  RealNames(const Graph& graph, const Graph& reference)
-      : graph_(graph), producer_(producers(graph)), readers_(consumers(graph)) {
-    for (const Value& value : reference.values) known_[value.name] = true;
-  }
-
-  std::string of(ValueId id) const {
-    const std::string& own = value_of(graph_, id).name;
-    if (known_.contains(own)) return own;
-    const NodeId producer = producer_[static_cast<size_t>(id)];
-    if (producer != kNone && node(producer).op == "quantize")
-      return known(value_of(graph_, node(producer).inputs[0]).name);
-    for (NodeId reader : readers_[static_cast<size_t>(id)])
-      if (node(reader).op == "dequantize") return known(value_of(graph_, node(reader).outputs[0]).name);
-    return "";
-  }
-
- private:
-  const Node& node(NodeId id) const { return graph_.nodes[static_cast<size_t>(id)]; }
-  std::string known(const std::string& name) const { return known_.contains(name) ? name : ""; }
-  const Graph& graph_;
-  std::vector<NodeId> producer_;
-  std::vector<std::vector<NodeId>> readers_;
-  std::map<std::string, bool, std::less<>> known_;
-};
 
 // Every integer node of a quantized model between its own quantize and dequantize nodes. Inputs and outputs
 // carry the names of the float model's values.
@@ -274,6 +246,24 @@ Comparison compare_models(Job& job, const Graph& first, const Graph& second, Sam
         comparison.add(inputs, count, labelled ? samples.data.labels(start, count) : std::vector<int64_t>{});
       });
   return comparison.result();
+}
+
+std::vector<const TensorRow*> worst_rows(const Comparison& comparison) {
+  std::vector<const TensorRow*> rows;
+  for (const TensorRow& row : comparison.rows)
+    if (row.local) rows.push_back(&row);
+  std::ranges::stable_sort(rows, {}, [](const TensorRow* row) { return sqnr_db(*row->local); });
+  return rows;
+}
+
+void explain(Job& job, const Graph& first, const Graph& second, Samples& samples, size_t count,
+             Comparison& comparison) {
+  std::vector<std::string> nodes;
+  for (const TensorRow* row : worst_rows(comparison))
+    if (nodes.size() < count) nodes.push_back(row->node);
+  const std::map<std::string, Cause> causes = find_causes(job, first, second, samples, nodes);
+  for (TensorRow& row : comparison.rows)
+    if (const auto cause = causes.find(row.node); cause != causes.end()) row.cause = cause->second;
 }
 
 }  // namespace q

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "causes.h"
 #include "metrics.h"
 #include "samples.h"
 
@@ -16,6 +17,7 @@ struct TensorRow {
   Difference cumulative;            // both models run from the samples on
   std::optional<Difference> local;  // this node alone works on integers, its inputs come from the first model
   bool is_output = false;
+  std::optional<Cause> cause = std::nullopt;  // where it was sought
 };
 
 struct Comparison {
@@ -30,6 +32,12 @@ struct Comparison {
 // with_local: also every integer node alone.
 Comparison compare_models(Job& job, const Graph& first, const Graph& second, Samples& samples,
                           bool with_local);
+
+// Rows of nodes that ran on their own, the lowest local SQNR first.
+std::vector<const TensorRow*> worst_rows(const Comparison& comparison);
+// Finds the causes of the `count` worst of them.
+void explain(Job& job, const Graph& first, const Graph& second, Samples& samples, size_t count,
+             Comparison& comparison);
 
 struct NamedPath {
   std::string path, shown;

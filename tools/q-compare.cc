@@ -13,6 +13,7 @@ namespace {
 q::SampleOptions sample_options;
 std::optional<double> min_sqnr, min_top1_agreement, min_accuracy, max_accuracy_drop;
 int64_t suggest = 0;
+bool with_causes = false;
 bool exact = false, tsv = false, json = false, without_local = false;
 
 // What falls short of its threshold, a line each.
@@ -62,18 +63,25 @@ q::Comparison compare_models(q::Job& job) {
   const q::File first = job.read_model(job.inputs[0]), second = job.read_model(job.inputs[1]);
   const q::InputSpec input = job.recipes.empty() ? q::InputSpec{} : job.recipe("int8").input;
   q::Samples samples = q::open_samples(job, sample_options, first.graph, input);
-  return q::compare_models(job, first.graph, second.graph, samples, !without_local);
+  q::Comparison out = q::compare_models(job, first.graph, second.graph, samples, !without_local);
+  const bool all_shown = job.verbose || tsv || json;
+  if (suggest > 0)
+    q::explain(job, first.graph, second.graph, samples, static_cast<size_t>(suggest), out);
+  else if (with_causes)
+    q::explain(job, first.graph, second.graph, samples, all_shown ? out.rows.size() : q::kWorstShown, out);
+  return out;
 }
 
 q::ExitStatus run(q::Job& job) {
   if (suggest < 0)
     throw q::Error(q::ErrorKind::kUsage, q::text("--suggest ", suggest, ", wanted at least 1"));
-  if (suggest > 0 && (without_local || sample_options.data.empty()))
-    throw q::Error(q::ErrorKind::kUsage, "--suggest: wanted two models, --data, and no --no-local");
+  if ((suggest > 0 || with_causes) && (without_local || sample_options.data.empty()))
+    throw q::Error(q::ErrorKind::kUsage, q::text(suggest > 0 ? "--suggest" : "--explain",
+                                                 ": wanted two models, --data, and no --no-local"));
   const q::Comparison comparison = sample_options.data.empty() ? compare_files(job) : compare_models(job);
   const std::vector<std::string> found = shortfalls(comparison);
   if (suggest > 0)
-    std::cout << q::recipe_patch(comparison, suggest);
+    std::cout << q::recipe_patch(comparison);
   else if (json)
     std::cout << q::as_json(comparison).dump(2) << '\n';
   else if (tsv)
@@ -99,7 +107,8 @@ int main(int argc, char** argv) {
       {"--max-accuracy-drop", "SHARE", &max_accuracy_drop, "exit 1 when accuracy drops by more"});
   options.push_back({"--exact", "", &exact, "exit 1 unless the outputs are equal"});
   options.push_back({"--no-local", "", &without_local, "leave out each node on its own: faster"});
-  options.push_back({"--suggest", "N", &suggest, "print a recipe patch that keeps the N worst nodes float"});
+  options.push_back({"--explain", "", &with_causes, "say what costs the worst nodes their accuracy"});
+  options.push_back({"--suggest", "N", &suggest, "print a recipe patch that mends the N worst nodes"});
   options.push_back({"--tsv", "", &tsv, "print a line per tensor, tab separated"});
   options.push_back({"--json", "", &json, "print JSON"});
   return q::tool_main({.name = "q-compare",

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.h"
 
@@ -30,24 +31,14 @@ std::string line(const TensorRow& row) {
   return out + row.name + (row.op.empty() ? "" : " (" + row.op + ")") + "\n";
 }
 
+// Under its line, where it is known.
+std::string cause_line(const TensorRow& row) {
+  if (!row.cause) return "";
+  return text("          ", fixed(sqnr_db(row.cause->alone), 2), " dB from its ", row.cause->part, " alone; ",
+              row.cause->reason, "\n");
+}
+
 bool has_local(const TensorRow& row) { return row.local.has_value(); }
-
-// Rows that ran on their own, the worst first.
-std::vector<const TensorRow*> by_local_sqnr(const Comparison& comparison) {
-  std::vector<const TensorRow*> rows;
-  for (const TensorRow& row : comparison.rows)
-    if (has_local(row)) rows.push_back(&row);
-  std::stable_sort(rows.begin(), rows.end(), [](const TensorRow* a, const TensorRow* b) {
-    return sqnr_db(*a->local) < sqnr_db(*b->local);
-  });
-  return rows;
-}
-
-std::string yaml_quoted(const std::string& words) {
-  std::string out = "'";
-  for (char c : words) out += c == '\'' ? "''" : std::string(1, c);
-  return out + "'";
-}
 
 }  // namespace
 
@@ -58,16 +49,22 @@ std::string fixed(double value, int digits) {
   return out;
 }
 
+std::string yaml_quoted(const std::string& words) {
+  std::string out = "'";
+  for (char c : words) out += c == '\'' ? "''" : std::string(1, c);
+  return out + "'";
+}
+
 std::string as_text(const Comparison& c, bool every_tensor) {
   std::string out = "     SQNR     local    cosine   max error  mean error  tensor\n";
-  constexpr size_t kWorst = 5;
   if (every_tensor || std::none_of(c.rows.begin(), c.rows.end(), has_local)) {
-    for (const TensorRow& row : c.rows) out += line(row);
+    for (const TensorRow& row : c.rows) out += line(row) + cause_line(row);
   } else {
-    const std::vector<const TensorRow*> worst = by_local_sqnr(c);
-    for (size_t i = 0; i < std::min(kWorst, worst.size()); ++i) out += line(*worst[i]);
-    if (c.rows.size() > kWorst)
-      out += text("          (the ", kWorst, " of ", c.rows.size(),
+    const std::vector<const TensorRow*> worst = worst_rows(c);
+    for (size_t i = 0; i < std::min(kWorstShown, worst.size()); ++i)
+      out += line(*worst[i]) + cause_line(*worst[i]);
+    if (c.rows.size() > kWorstShown)
+      out += text("          (the ", kWorstShown, " of ", c.rows.size(),
                   " with the lowest local SQNR; -v for all; outputs:)\n");
     for (const TensorRow& row : c.rows)
       if (row.is_output) out += line(row);
@@ -81,12 +78,16 @@ std::string as_text(const Comparison& c, bool every_tensor) {
 }
 
 std::string as_tsv(const Comparison& c) {
-  std::string out = "tensor\tnode\top\toutput\tsqnr_db\tlocal_sqnr_db\tcosine\tmax_error\tmean_error\n";
+  std::string out =
+      "tensor\tnode\top\toutput\tsqnr_db\tlocal_sqnr_db\tcosine\tmax_error\tmean_error\tpart\tpart_sqnr_"
+      "db\tcause\n";
   for (const TensorRow& row : c.rows)
     out += text(row.name, '\t', row.node, '\t', row.op, '\t', row.is_output ? "yes" : "no", '\t',
                 fixed(sqnr_db(row.cumulative), 4), '\t', row.local ? fixed(sqnr_db(*row.local), 4) : "", '\t',
                 fixed(cosine(row.cumulative), 8), '\t', number(row.cumulative.max_error), '\t',
-                number(mean_error(row.cumulative)), '\n');
+                number(mean_error(row.cumulative)), '\t', row.cause ? row.cause->part : "", '\t',
+                row.cause ? fixed(sqnr_db(row.cause->alone), 4) : "", '\t',
+                row.cause ? row.cause->reason : "", '\n');
   return out;
 }
 
@@ -110,20 +111,28 @@ Json as_json(const Comparison& c) {
     one["cosine"] = json_number(cosine(row.cumulative));
     one["max_error"] = json_number(row.cumulative.max_error);
     one["mean_error"] = json_number(mean_error(row.cumulative));
+    if (row.cause)
+      one["cause"] = {{"part", row.cause->part},
+                      {"sqnr_db", json_number(sqnr_db(row.cause->alone))},
+                      {"reason", row.cause->reason},
+                      {"rules", row.cause->rules}};
     out["tensors"].push_back(std::move(one));
   }
   return out;
 }
 
-std::string recipe_patch(const Comparison& comparison, int64_t count) {
-  const std::vector<const TensorRow*> worst = by_local_sqnr(comparison);
-  std::string out = "# Keeps the nodes with the lowest local SQNR float: give it after the recipe in use.\n";
-  if (worst.empty()) return out + "rules: []\n";
-  out += "rules:\n";
-  for (size_t i = 0; i < std::min(static_cast<size_t>(count), worst.size()); ++i)
-    out += text("  - {name: ", yaml_quoted(worst[i]->node), ", quantize: false}  # ", worst[i]->op, ", ",
-                fixed(sqnr_db(*worst[i]->local), 2), " dB\n");
-  return out;
+std::string recipe_patch(const Comparison& comparison) {
+  std::string out = "# Mends the nodes with the lowest local SQNR: give it after the recipe in use.\n";
+  std::set<std::string> written;
+  for (const TensorRow* row : worst_rows(comparison)) {
+    if (!row->cause) continue;
+    if (written.empty()) out += "rules:\n";
+    out += text("  # ", row->node, " (", row->op, "), ", fixed(sqnr_db(*row->local), 2),
+                " dB: ", row->cause->part, ": ", row->cause->reason, "\n");
+    for (const std::string& rule : row->cause->rules)
+      if (written.insert(rule).second) out += text("  - ", rule, "\n");
+  }
+  return written.empty() ? out + "rules: []\n" : out;
 }
 
 }  // namespace q

@@ -11,10 +11,16 @@ namespace q {
 // value with `digits` after the point; "inf", "-inf", "nan".
 std::string fixed(double value, int digits);
 
+// A YAML scalar in quotes.
+std::string yaml_quoted(const std::string& words);
+
+// How many tensors the text shows when not all are wanted.
+constexpr size_t kWorstShown = 5;
+
 std::string as_text(const Comparison& comparison, bool every_tensor);
 std::string as_tsv(const Comparison& comparison);
 nlohmann::ordered_json as_json(const Comparison& comparison);
-// YAML that keeps the `count` nodes with the lowest local SQNR float; a recipe to give after the one in use.
-std::string recipe_patch(const Comparison& comparison, int64_t count);
+// YAML with the rules that mend the nodes whose cause is known; a recipe to give after the one in use.
+std::string recipe_patch(const Comparison& comparison);
 
 }  // namespace q
