@@ -109,17 +109,19 @@ std::string Builder::absent_output(const std::string& name) const {
       if (node.outputs[i] == name && !known_.contains(name))
         return text("is output ", i + 1, " of node ", node.node.name, ", a ", node.node.type,
                     ", of which only the first is computed");
-  const auto found = known_.find(name);
-  if (found == known_.end()) return "is not computed";
-  return found->second.id == kNone || found->second.constant ? "is a constant" : "is an input of the model";
+  if (!known_.contains(name)) return "is not computed";
+  return known_.at(name).ints ? "counts samples" : "is an input of the model";
 }
 
 void Builder::add_outputs() {
   for (const std::string& name : model_.outputs) {
     const auto found = known_.find(name);
+    if (found != known_.end() && found->second.constant) {
+      changes_.push_back({"constant output", name, "left out: it is the same for all inputs", true});
+      continue;
+    }
     const ValueId id = found == known_.end() ? kNone : found->second.id;
-    if (id == kNone || found->second.constant ||
-        std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end())
+    if (id == kNone || std::find(graph_.inputs.begin(), graph_.inputs.end(), id) != graph_.inputs.end())
       throw Error(ErrorKind::kUnsupported, text("output ", name, ": ", absent_output(name),
                                                 ", wanted one that is computed from the inputs"));
     const Shape& shape = found->second.type.shape;
@@ -128,6 +130,7 @@ void Builder::add_outputs() {
                   text("output ", name, ": is ", to_string(shape), ", wanted the samples first"));
     graph_.outputs.push_back(id);
   }
+  if (graph_.outputs.empty()) throw Error(ErrorKind::kUnsupported, "all outputs are constants");
 }
 
 // The value of an ONNX Constant.
@@ -259,6 +262,8 @@ void Builder::add_node(const OnnxModel::Node& from) {
     throw Error(ErrorKind::kUnsupported,
                 text("operator ", from.node.type, target(wanted), " (opset ", from.node.opset, ")",
                      operands(wanted), " is not supported", others_of(from.node.type)));
+  if (const std::string to = target(wanted); wanted.type == "Cast" && to != " to float")
+    changes_.push_back({"as float32", from.node.name, text("casts", to, " in the file")});
   std::vector<TensorType> types;
   for (size_t i = 0; i < mapped->node.inputs.size(); ++i) {
     check_operand(*mapped->op, mapped->node.inputs[i], i);
@@ -283,7 +288,7 @@ void Builder::add_node(const OnnxModel::Node& from) {
   graph_.nodes.push_back(std::move(node));
 }
 
-// Computes the node now if it depends on constants alone. Outputs of the model are never constants.
+// Computes the node now if it depends on constants alone.
 bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, const Shape& out) {
   int rank = 0;
   int64_t most = kMostFolded;
@@ -295,9 +300,7 @@ bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, const 
     in.push_back(*input.constant);
   }
   const std::string& name = from.outputs.at(0);
-  const bool is_output =
-      std::find(model_.outputs.begin(), model_.outputs.end(), name) != model_.outputs.end();
-  if (is_output || !can_evaluate(*mapped.op, rank) || elements(out) > most) return false;
+  if (!can_evaluate(*mapped.op, rank) || elements(out) > most) return false;
   define_constant(name, known_constant(evaluate(*mapped.op, mapped.node.attrs, in)));
   changes_.push_back({"constant", from.node.name, text("computed ", name)});
   return true;

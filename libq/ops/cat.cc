@@ -1,4 +1,5 @@
-// cat: the inputs one behind the other along an axis.
+// cat: the inputs one behind the other along an axis. One whose first extent is 1 where others have more is
+// repeated: a constant may stand beside samples.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -20,6 +21,8 @@ namespace {
 std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   Shape out = in[0].shape;
   const int cat_axis = normalize_axis(attr_int(attrs, "axis"), out.rank, "attribute axis");
+  for (const TensorType& type : in)
+    if (out[0] == 1 && type.shape.rank > 0) out[0] = type.shape[0];
   out[cat_axis] = 0;
   for (const TensorType& type : in) {
     Shape rest = type.shape;
@@ -30,6 +33,7 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
     if (is_free(rest[cat_axis])) throw mixes_samples(text("inputs joined along axis ", cat_axis));
     out[cat_axis] += rest[cat_axis];
     rest[cat_axis] = out[cat_axis];
+    if (rest[0] == 1 && out[0] >= -1) rest[0] = out[0];  // not for several of each sample
     if (rest != out)
       throw Error(ErrorKind::kInvalid,
                   text("inputs are ", to_string(in[0].shape), " and ", to_string(type.shape),
@@ -42,6 +46,7 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
 struct Part {
   size_t bytes;
   std::optional<Table> table;  // when its integers mean something else in the output
+  int64_t rows = 0;            // its own, which are repeated
 };
 
 Run compile(const CompileCall& call, std::vector<Part> parts) {
@@ -50,6 +55,7 @@ Run compile(const CompileCall& call, std::vector<Part> parts) {
   size_t row_bytes = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     parts[i].bytes = static_cast<size_t>(product(call.in[i].shape, axis, out.rank)) * parts[i].bytes;
+    parts[i].rows = std::max<int64_t>(1, product(call.in[i].shape, 0, axis));
     row_bytes += parts[i].bytes;
   }
   constexpr size_t kGrainBytes = 1 << 15;
@@ -62,7 +68,7 @@ Run compile(const CompileCall& call, std::vector<Part> parts) {
         std::byte* to = run.out[0].data + static_cast<size_t>(row) * row_bytes;
         for (size_t i = 0; i < shared->size(); ++i) {
           const Part& part = (*shared)[i];
-          const std::byte* from = run.in[i].data + static_cast<size_t>(row) * part.bytes;
+          const std::byte* from = run.in[i].data + static_cast<size_t>(row % part.rows) * part.bytes;
           if (part.table)
             lookup(reinterpret_cast<const uint8_t*>(from), part.bytes, part.table->data(),
                    reinterpret_cast<uint8_t*>(to));
@@ -80,14 +86,14 @@ Run compile_f32(const CompileCall& call) {
     if (type.dtype != DType::kF32)
       throw Error(ErrorKind::kUnsupported, text("an input is ", name_of(type.dtype), ", wanted f32"));
   }
-  return compile(call, std::vector<Part>(call.in.size(), Part{sizeof(float), {}}));
+  return compile(call, std::vector<Part>(call.in.size(), Part{sizeof(float), {}, 0}));
 }
 
 // Per input: integers copied when they mean the same in the output, else Q(D(q)).
 Run compile_quant(const CompileCall& call) {
   std::vector<Part> parts;
   for (const TensorType& type : call.in) {
-    Part part{1, {}};
+    Part part{1, {}, 0};
     if (!same_integers(type, call.out[0]))
       part.table = table_of(type, call.out[0], [](float x) { return x; });
     parts.push_back(part);
@@ -95,19 +101,22 @@ Run compile_quant(const CompileCall& call) {
   return compile(call, std::move(parts));
 }
 
-// A constant of extent 1 where others have any number of samples would have to be repeated for each of them.
+// ONNX has all inputs of the same first extent; only a constant of one sample, beside any number of them, is
+// of another.
 bool map_concat(OnnxNode& node) {
-  const auto samples = std::ranges::find_if(
-      node.inputs, [](const OnnxNode::Input& input) { return free_axis(input.type.shape) != kNone; });
-  if (samples == node.inputs.end()) return true;
-  const int axis = free_axis(samples->type.shape);
-  for (const OnnxNode::Input& input : node.inputs) {
+  const auto first_of = [](const OnnxNode::Input& input) {
     const Shape& shape = input.type.shape;
-    if (input.constant && axis < shape.rank && shape[axis] == 1)
-      throw Error(ErrorKind::kUnsupported,
-                  text("a constant ", to_string(shape), " beside samples ", to_string(samples->type.shape),
-                       ", wanted one that is computed from them, or a fixed batch"));
-  }
+    return shape.rank == 0 ? 1 : shape[0];
+  };
+  const auto more =
+      std::ranges::find_if(node.inputs, [&](const auto& input) { return first_of(input) != 1; });
+  if (more == node.inputs.end()) return true;
+  const int axis = normalize_axis(attr_int(node.attrs, "axis"), more->type.shape.rank, "attribute axis");
+  for (const OnnxNode::Input& input : node.inputs)
+    if (axis != 0 && first_of(input) == 1 && !(input.constant && is_free(first_of(*more))))
+      throw Error(ErrorKind::kInvalid,
+                  text("inputs are ", to_string(more->type.shape), " and ", to_string(input.type.shape),
+                       ", wanted to differ along axis ", axis, " only"));
   return true;
 }
 
@@ -121,11 +130,15 @@ constexpr Shape kChannels[] = {{2, 3, 4, 5}, {2, 1, 4, 5}, {2, 7, 4, 5}};
 constexpr Shape kLast[] = {{3, 17}, {3, 1}};
 constexpr Shape kRows[] = {{2, 5}, {3, 5}};
 constexpr Shape kOne[] = {{2, 3}};
+constexpr Shape kRepeatedFirst[] = {{4, 2, 3}, {1, 2, 2}};
+constexpr Shape kRepeated[] = {{1, 2, 3}, {4, 1, 3}};
 constexpr Case kCases[] = {
     {.attrs = "axis=1", .inputs = kChannels},
     {.attrs = "axis=-1", .inputs = kLast},
     {.attrs = "axis=0", .inputs = kRows, .constants_from = 1},
     {.attrs = "axis=1", .inputs = kOne},
+    {.attrs = "axis=1", .inputs = kRepeated},
+    {.attrs = "axis=2", .inputs = kRepeatedFirst, .constants_from = 1},
 };
 
 }  // namespace
@@ -133,7 +146,7 @@ constexpr Case kCases[] = {
 extern const OpDef op_cat;
 constinit const OpDef op_cat = {
     .name = "cat",
-    .doc = "the inputs one behind the other along an axis",
+    .doc = "the inputs one behind the other along an axis; one whose first extent is 1 is repeated",
     .inputs_min = 1,
     .inputs_max = kMaxInputs,
     .attrs = kAttrs,

@@ -172,12 +172,36 @@ gives() {
   refused "q-import: m.onnx: node y: *" q-import m.onnx -o "$out/m.h5"
 }
 
-@test "a constant beside samples says why it cannot be joined" {
-  model 13 m.onnx "$(input x -1 2)" "$(node Concat x,c y "$(int axis 1)")" "$(floats c 1,1 7)"
-  refused "q-import: m.onnx: input x: extent 0 (?) is open and cannot count samples, wanted a shape or data that give it: node y: a constant [[]1,1] beside samples [[]N,2], wanted one that is computed from them, or a fixed batch" \
-    q-import m.onnx -o "$out/m.h5"
-  q-import -q m.onnx --shape x=1,2 -o m.h5
-  edit_model data.h5 <<< 'dataset /x f32 3,1,2 1 2'
-  q-run m.h5 --data data.h5 -o y.h5
-  [ "$(numbers y.h5 y)" = "1, 2, 7, 1, 2, 7, 1, 2, 7" ]
+@test "a constant of one sample is joined to every sample" {
+  edit_model data.h5 <<< 'dataset /x f32 3,1,2 0 255 51 102 204 153'
+  for batch in 1 -1; do
+    model 13 m.onnx "$(input x $batch 1 2)" "$(node Concat c,x y "$(int axis 1)")" "$(floats c 1,1,2 255,51)"
+    gives "255, 51, 0, 255, 255, 51, 51, 102, 255, 51, 204, 153" "255, 51, 0, 255, 255, 51, 51, 102, 255, 51, 204, 153"
+  done
+}
+
+@test "a constant output is left out, and that is said" {
+  edit_model data.h5 <<< 'dataset /x f32 2,2 0 255 51 102'
+  model 13 m.onnx "$(input x -1 2)" "$(node Relu x y)" "$(node Relu c k)" 'output { name: "k" type { tensor_type { elem_type: 1 } } }' \
+    "$(floats c 3 1,-2,3)"
+  run -0 --separate-stderr q-import m.onnx -o m.h5
+  [[ $stderr == *"q-import: warning: constant output: 1: k: left out: it is the same for all inputs"* ]]
+  q-fuse -q m.h5 | q-observe -q --data data.h5 | q-calibrate -q | q-convert -q -o int8.h5
+  q-run int8.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "0, 255, 51, 102" ]
+  model 13 m.onnx "$(input x -1 2)" "$(node Relu c y)" "$(floats c 3 1,-2,3)"
+  refused "q-import: m.onnx: all outputs are constants" q-import m.onnx -o "$out/m.h5"
+}
+
+@test "a model of float16 is computed in float32, and in integers" {
+  # 1, -1; 0.5, 0.25 and biases 2, -3 as the bits of float16
+  edit_model data.h5 <<< 'dataset /x f32 3,2 0 255 51 102 204 153'
+  half="$(printf 'initializer { name: "w" dims: [2, 2] data_type: 10 int32_data: [15360, 48128, 14336, 13312] } initializer { name: "b" dims: 2 data_type: 10 int32_data: [16384, 49664] }')"
+  model 13 m.onnx "$(input x -1 2)" "$(node Cast x xh "$(int to 10)")" "$(node Gemm xh,w,b h "$(int transB 1)")" "$(node Cast h y "$(int to 1)")" "$half"
+  run -0 --separate-stderr q-import m.onnx -o float.h5
+  [[ $stderr == "q-import: as float32: 1"$'\n'* ]]
+  q-run float.h5 --data data.h5 -o y.h5
+  [ "$(numbers y.h5 y)" = "-253, 60.75, -49, 48, 53, 137.25" ]
+  q-fuse -q float.h5 | q-observe -q --data data.h5 | q-calibrate -q | q-convert -q -o int8.h5
+  q-compare -q float.h5 int8.h5 --data data.h5 --min-sqnr 35
 }

@@ -243,9 +243,13 @@ TEST_F(Import, TakesACastToFloatForNothing) {
   model.mutable_graph()->mutable_node(0)->set_input(0, "h");
   set_int(add_node(model, "Cast", "widen", {"x"}, {"h"}), "to", TensorProto::FLOAT);
   EXPECT_EQ(nodes(import(model)), (Strings{"widen identity", "act relu"}));
-  model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(TensorProto::FLOAT16);
+  for (const auto type : {TensorProto::FLOAT16, TensorProto::BFLOAT16, TensorProto::DOUBLE}) {
+    model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(type);
+    EXPECT_EQ(nodes(import(model)), (Strings{"widen identity", "act relu"}));
+  }
+  model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(TensorProto::INT32);
   EXPECT_EQ(refusal(model),
-            "m.onnx: node widen: operator Cast to float16 (opset 13) of f32 [N,4] is not supported; others "
+            "m.onnx: node widen: operator Cast to int32 (opset 13) of f32 [N,4] is not supported; others "
             "become cast, identity");
 }
 

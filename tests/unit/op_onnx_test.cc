@@ -244,14 +244,16 @@ TEST(OnnxPad, ReadsPadsAndValueFromAttributesAndFromInputs) {
             "axes hold 3 twice");
 }
 
-TEST(OnnxConcat, RefusesToRepeatAConstantForEverySample) {
-  const auto concat = [](const Shape& constant) {
-    const std::vector<float> values(static_cast<size_t>(elements(constant)));
-    return node("Concat", 13, {kRow, floats(constant, values)}, {{"axis", int64_t{1}}});
+TEST(OnnxConcat, RepeatsAConstantOfOneSampleForEverySampleAndNothingElse) {
+  const auto concat = [](OnnxNode::Input first, OnnxNode::Input second) {
+    return node("Concat", 13, {std::move(first), std::move(second)}, {{"axis", int64_t{1}}});
   };
-  EXPECT_EQ(
-      refusal(concat({1, 3})),
-      "a constant [1,3] beside samples [N,10], wanted one that is computed from them, or a fixed batch");
+  EXPECT_EQ(inferred(mapped(concat(kRow, floats({1, 3}, {1, 2, 3})))), (Shape{kFree, 13}));
+  EXPECT_EQ(inferred(mapped(concat(floats({1, 3}, {1, 2, 3}), kRow))), (Shape{kFree, 13}));
+  EXPECT_EQ(refusal(concat(kRow, computed({1, 3}))),
+            "inputs are [N,10] and [1,3], wanted to differ along axis 1 only");
+  EXPECT_EQ(refusal(concat(computed({2, 10}), floats({1, 3}, {1, 2, 3}))),
+            "inputs are [2,10] and [1,3], wanted to differ along axis 1 only");
 }
 
 TEST(OnnxSoftmax, IsOverOneAxisOrAllBehindItUntilOpset12) {

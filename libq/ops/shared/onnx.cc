@@ -1,5 +1,6 @@
 #include "ops/shared/onnx.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -54,10 +55,11 @@ std::optional<Tensor> exact_inverses(const OnnxNode& node) {
 }
 
 bool casts_to_reals(OnnxNode& node) {
-  constexpr int64_t kFloat = 1, kDouble = 11;  // onnx.TensorProto.DataType
+  constexpr int64_t kReals[] = {1, 10, 11,
+                                16};  // onnx.TensorProto.DataType: float, float16, double, bfloat16
   const int64_t to = take_attr<int64_t>(node.attrs, "to", 0);
   take_attr<int64_t>(node.attrs, "saturate", 1);  // of the types of 8 bits
-  return to == kFloat || to == kDouble;
+  return std::ranges::find(kReals, to) != std::end(kReals);
 }
 
 ClipLimits clip_limits(const OnnxNode& node) {

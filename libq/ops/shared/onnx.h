@@ -39,7 +39,8 @@ void drop_inputs(OnnxNode& node, size_t first);
 // the same bits.
 std::optional<Tensor> exact_inverses(const OnnxNode& node);
 
-// Takes the target of a Cast node away: true when it is float, or double, as all reals are float32 here.
+// Takes the target of a Cast node away: true when it is float, or another type of reals, which are all
+// float32 here.
 bool casts_to_reals(OnnxNode& node);
 
 // The limits of a Clip node, infinite where there are none; a lower one above the upper one is the upper one.
