@@ -105,19 +105,32 @@ double sqnr(const std::vector<float>& values, const QuantSpec& spec, const Range
   return 10 * std::log10(signal / std::max(noise, signal * 1e-20));
 }
 
-// The best of all pairs of ends at 24ths of the values' own; one end for symmetric schemes.
+// The best of all pairs of ends at 24ths of the values' own, and then of those at 240ths around it; one end
+// for symmetric schemes.
 double best_sqnr(const std::vector<float>& values, const QuantSpec& spec) {
   const auto [lo, hi] = std::minmax_element(values.begin(), values.end());
-  constexpr int kSteps = 24;
-  double best = sqnr(values, spec, {*lo, *hi});
-  for (int i = 1; i <= kSteps; ++i)
-    for (int k = 1; k <= kSteps; ++k) {
-      const float part = static_cast<float>(i) / kSteps, other = static_cast<float>(k) / kSteps;
-      if (*lo >= 0 && k < kSteps) continue;  // zero is inside anyway: only the other end counts
-      if (is_symmetric(spec.scheme) && i != k && *lo < 0) continue;
-      best = std::max(best, sqnr(values, spec, {std::min(*lo, 0.f) * other, *hi * part}));
-    }
-  return best;
+  constexpr int kFine = 240, kStep = 10;
+  struct Ends {
+    int lo = kFine, hi = kFine;  // in parts of the values' own
+  };
+  Ends best;
+  double found = sqnr(values, spec, {*lo, *hi});
+  const auto try_all = [&](Ends from, Ends to, int step) {
+    for (int i = std::max(from.lo, 1); i <= std::min(to.lo, kFine); i += step)
+      for (int k = std::max(from.hi, 1); k <= std::min(to.hi, kFine); k += step) {
+        if (*lo >= 0 && i < kFine) continue;  // zero is inside anyway: only the other end counts
+        if (is_symmetric(spec.scheme) && i != k && *lo < 0) continue;
+        const float low = static_cast<float>(i) / kFine, high = static_cast<float>(k) / kFine;
+        const double here = sqnr(values, spec, {std::min(*lo, 0.f) * low, *hi * high});
+        if (here <= found) continue;
+        found = here;
+        best = {i, k};
+      }
+  };
+  try_all({kStep, kStep}, {kFine, kFine}, kStep);
+  const Ends near = best;
+  try_all({near.lo - kStep, near.hi - kStep}, {near.lo + kStep, near.hi + kStep}, 1);
+  return found;
 }
 
 TEST(Range, LosesNoMoreThanStatedAgainstTheBest) {
