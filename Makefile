@@ -63,7 +63,7 @@ bench: all
 	@cmake --build $(BUILD) -j $(JOBS) --target q_bench
 	@tests/bench/run.sh --build $(BUILD) $(if $(RECORD),--record) $(BENCH)
 
-fuzz: build/fuzz/build.ninja
+fuzz: all build/fuzz/build.ninja
 	@cmake --build build/fuzz -j $(JOBS) --target fuzz_targets
 	@set -e; for target in build/fuzz/fuzz/*; do \
 	  name=$${target##*/}; found=build/fuzz/corpus/$$name; seeds=tests/fuzz/corpus/$$name; mkdir -p $$found; \
@@ -72,6 +72,7 @@ fuzz: build/fuzz/build.ninja
 	  $$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -print_final_stats=1 \
 	    -verbosity=0 $$found $$seeds; \
 	done
+	@echo "tools: $(FUZZ_SECONDS) seconds"; tests/fuzz/tools.sh $(BUILD) $(FUZZ_SECONDS)
 
 man: all
 	@ls $(BUILD)/man/*.[157]

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <map>
 
+#include "base/guard.h"
 #include "base/text.h"
 #include "q/exec.h"
 
@@ -290,6 +291,8 @@ int tool_main(const Tool& tool, int argc, char** argv) {
   };
   hold_standard_streams();
   remove_temporaries_on_signals();
+  survive_faults(std::string(tool.name));
+  give_up_rights();
   try {
     Job job;
     job.tool_ = &tool;

@@ -47,8 +47,7 @@ std::atomic<bool> makes_temporary{false};
 std::atomic<int> waiting_signal{0};
 
 void end_by(int signal) {
-  for (Slot& slot : temporaries)
-    if (slot.used) unlink(slot.path.data());
+  remove_temporaries();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
@@ -133,6 +132,11 @@ std::string follow_links(const std::string& path) {
 std::string temporary_folder() {
   const char* folder = std::getenv("TMPDIR");
   return folder != nullptr && *folder != '\0' ? folder : "/tmp";
+}
+
+void remove_temporaries() {
+  for (Slot& slot : temporaries)
+    if (slot.used) unlink(slot.path.data());
 }
 
 void remove_temporaries_on_signals() {

@@ -48,6 +48,8 @@ class Q_API OutputFile {
 // Removes temporaries when SIGINT, SIGTERM or SIGHUP ends the process, and then ends it by that signal. Call
 // once from main.
 Q_API void remove_temporaries_on_signals();
+// Removes them now. May be called from a handler of any signal.
+Q_API void remove_temporaries();
 // Gives a closed standard stream a descriptor that refuses all use: else the next file opened would be taken
 // for it. Call once from main, before anything is opened.
 Q_API void hold_standard_streams();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <utility>
 
 #include "base/text.h"
 #include "io/h5_dataset.h"
@@ -45,7 +46,9 @@ Array open_array(const h5::Object& group, const std::string& path, bool is_ours)
   if (is_ours) array.type.qparams = read_qparams(dataset, array.type.dtype);
   if (array.type.qparams)
     check_qparams(*array.type.qparams, array.type.dtype, array.type.shape, h5::place_of(dataset));
-  array.read = [dataset, dtype = *info.widened](int64_t first, int64_t count, std::byte* to) {
+  array.read = [dataset, dtype = *info.widened, is_checked = false](int64_t first, int64_t count,
+                                                                    std::byte* to) mutable {
+    if (!std::exchange(is_checked, true)) h5::check_stored(dataset);
     h5::read_rows(dataset, dtype, first, count, to);
   };
   return array;

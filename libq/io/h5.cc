@@ -97,7 +97,7 @@ Object open_child(const Object& parent, const Link& link, H5I_type_t wanted, std
 
 }  // namespace
 
-Session::Session() : lock_(library_lock()) { start_library(); }
+Session::Session(const std::string& shown) : lock_(library_lock()), reading_(shown) { start_library(); }
 
 void fail(const Object& at) {
   const std::string why = reason(), system = system_reason(why);
@@ -120,8 +120,8 @@ Id object_creation(hid_t kind, const Object& at) {
 }
 
 Object adopt(hid_t id, const Object& parent, const std::string& path) {
-  const auto close = [](int64_t* owned) {
-    const Session session;
+  const auto close = [shown = parent.file](int64_t* owned) {
+    const Session session(shown);
     if (*owned >= 0) H5Idec_ref(*owned);
     delete owned;
   };
@@ -141,7 +141,7 @@ void refuse(const Object& object, const std::string& what) {
 }
 
 Object open_file(const std::string& path, const std::string& shown) {
-  const Session session;
+  const Session session(shown);
   const Object root{nullptr, shown, "/"};
   struct stat status;
   if (stat(path.c_str(), &status) != 0 || access(path.c_str(), R_OK) != 0)
@@ -156,15 +156,15 @@ Object open_file(const std::string& path, const std::string& shown) {
 }
 
 Object create_file(const std::string& path, const std::string& shown) {
-  const Session session;
+  const Session session(shown);
   const Object root{nullptr, shown, "/"};
   const Id access = file_access(root);
   // readable since HDF5 1.8, and large attributes allowed
   require(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18), root);
   const Id creation = object_creation(H5P_FILE_CREATE, root);
   const hid_t id = require(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access), root);
-  const auto give_up = [](int64_t* owned) {
-    const Session held;
+  const auto give_up = [shown](int64_t* owned) {
+    const Session held(shown);
     if (*owned >= 0) abandon(*owned);
     delete owned;
   };
@@ -172,14 +172,14 @@ Object create_file(const std::string& path, const std::string& shown) {
 }
 
 void close_file(Object root) {
-  const Session session;
+  const Session session(root.file);
   require(H5Fflush(*root.id, H5F_SCOPE_GLOBAL), root);
   // given up whatever comes: HDF5 frees a file that it fails to close
   require(H5Fclose(std::exchange(*root.id, H5I_INVALID_HID)), root);
 }
 
 std::vector<Link> children(const Object& group) {
-  const Session session;
+  const Session session(group.file);
   std::vector<Link> links;
   const auto collect = [](hid_t, const char* name, const H5L_info_t* info, void* to) -> herr_t {
     static_cast<std::vector<Link>*>(to)->push_back(link_of(name, *info));
@@ -191,12 +191,12 @@ std::vector<Link> children(const Object& group) {
 }
 
 bool has_child(const Object& group, const std::string& name) {
-  const Session session;
+  const Session session(group.file);
   return !name.empty() && require(H5Lexists(*group.id, name.c_str(), H5P_DEFAULT), group) > 0;
 }
 
 Object create_group(const Object& parent, const std::string& name) {
-  const Session session;
+  const Session session(parent.file);
   const Object at{nullptr, parent.file, path_below(parent, name)};
   const Id links = link_creation(at), creation = object_creation(H5P_GROUP_CREATE, at);
   return adopt(require(H5Gcreate2(*parent.id, name.c_str(), links, creation, H5P_DEFAULT), at), parent,
@@ -204,34 +204,34 @@ Object create_group(const Object& parent, const std::string& name) {
 }
 
 Object open_group(const Object& parent, const Link& link) {
-  const Session session;
+  const Session session(parent.file);
   return open_child(parent, link, H5I_GROUP, "group");
 }
 
 Object open_group(const Object& parent, const std::string& name) {
-  const Session session;
+  const Session session(parent.file);
   return open_group(parent, find_link(parent, name, "group"));
 }
 
 Object open_dataset(const Object& parent, const Link& link) {
-  const Session session;
+  const Session session(parent.file);
   return open_child(parent, link, H5I_DATASET, "dataset");
 }
 
 Object open_dataset(const Object& parent, const std::string& name) {
-  const Session session;
+  const Session session(parent.file);
   return open_dataset(parent, find_link(parent, name, "dataset"));
 }
 
 Object open_group_at(const Object& root, const std::string& path) {
-  const Session session;
+  const Session session(root.file);
   const hid_t id = H5Gopen2(*root.id, path.c_str(), H5P_DEFAULT);
   if (id < 0) throw Error(ErrorKind::kInvalid, text(root.file, ": no group ", path));
   return adopt(id, root, path);
 }
 
 std::vector<std::string> dataset_paths(const Object& group) {
-  const Session session;
+  const Session session(group.file);
   std::vector<std::string> paths;
   const auto collect = [](hid_t, const char* name, const H5O_info_t* info, void* to) -> herr_t {
     if (info->type == H5O_TYPE_DATASET) static_cast<std::vector<std::string>*>(to)->push_back(name);
@@ -243,7 +243,7 @@ std::vector<std::string> dataset_paths(const Object& group) {
 }
 
 uint64_t file_bytes(const Object& object) {
-  const Session session;
+  const Session session(object.file);
   hsize_t bytes = 0;
   const Id file(require(H5Iget_file_id(*object.id), object));
   require(H5Fget_filesize(file, &bytes), object);

@@ -197,7 +197,7 @@ void write_strings(const Object& object, const std::string& name, bool is_list,
 }  // namespace
 
 std::vector<std::string> attributes(const Object& object) {
-  const Session session;
+  const Session session(object.file);
   std::vector<std::string> names;
   const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* to) -> herr_t {
     static_cast<std::vector<std::string>*>(to)->push_back(name);
@@ -209,12 +209,12 @@ std::vector<std::string> attributes(const Object& object) {
 }
 
 bool has_attribute(const Object& object, const std::string& name) {
-  const Session session;
+  const Session session(object.file);
   return require(H5Aexists(*object.id, name.c_str()), object) > 0;
 }
 
 AttributeValue read_attribute(const Object& object, const std::string& name) {
-  const Session session;
+  const Session session(object.file);
   const Attribute attribute(object, name);
   switch (H5Tget_class(attribute.type)) {
     case H5T_INTEGER:
@@ -262,7 +262,7 @@ Floats read_numbers(const Object& object, const std::string& name) {
 }
 
 void write_attribute(const Object& object, const std::string& name, const AttributeValue& value) {
-  const Session session;
+  const Session session(object.file);
   if (const auto* whole = std::get_if<int64_t>(&value))
     write_elements(object, name, false, 1, H5T_STD_I64LE, H5T_NATIVE_INT64, whole);
   else if (const auto* number = std::get_if<double>(&value))
@@ -278,13 +278,13 @@ void write_attribute(const Object& object, const std::string& name, const Attrib
 }
 
 void write_attribute(const Object& object, const std::string& name, std::span<const int32_t> values) {
-  const Session session;
+  const Session session(object.file);
   write_elements(object, name, true, values.size(), H5T_STD_I32LE, H5T_NATIVE_INT32, values.data());
 }
 
 std::vector<Strings> read_records(const Object& object, const std::string& name,
                                   std::span<const char* const> fields) {
-  const Session session;
+  const Session session(object.file);
   const Attribute attribute(object, name);
   if (H5Tget_class(attribute.type) != H5T_COMPOUND)
     attribute.refuse_attribute("is something else, wanted records");
@@ -307,7 +307,7 @@ std::vector<Strings> read_records(const Object& object, const std::string& name,
 
 void write_records(const Object& object, const std::string& name, std::span<const char* const> fields,
                    const std::vector<Strings>& records) {
-  const Session session;
+  const Session session(object.file);
   std::vector<Strings> columns(fields.size());
   std::vector<size_t> lengths;
   size_t record_bytes = 0;

@@ -15,6 +15,8 @@ namespace {
 // deflate, the densest of HDF5's usual filters, makes at most this many bytes of one
 constexpr uint64_t kDensest = 1032;
 constexpr uint64_t kUsualCache = uint64_t{1} << 20;  // HDF5's own choice
+// A chunk is unpacked whole, whatever is wanted of it.
+constexpr uint64_t kLargestChunk = uint64_t{1} << 30;
 // Most memory that the chunks of one dataset may take while it is read row by row.
 constexpr uint64_t kLargestCache = uint64_t{256} << 20;
 // Bytes that are copied at a time: they stay in the cache of a processor from the reading to the writing.
@@ -211,11 +213,58 @@ Ints chunk_of(hid_t creation, const Object& dataset) {
   return Ints(chunk.begin(), chunk.begin() + rank);
 }
 
+// A text that HDF5 gives by a function that also tells its length.
+template <typename Get>
+std::string text_of(const Get& get, const Object& at) {
+  std::string out(static_cast<size_t>(require(get(nullptr, 0), at)), '\0');
+  require(get(out.data(), out.size() + 1), at);
+  return out;
+}
+
+// The datasets that a virtual one is made of; none for another. Throws unless all are in this file, and have
+// values of their own.
+std::vector<Object> sources_of(hid_t creation, const Object& dataset) {
+  std::vector<Object> out;
+  size_t count = 0;
+  if (H5Pget_layout(creation) != H5D_VIRTUAL) return out;
+  require(H5Pget_virtual_count(creation, &count), dataset);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string file =
+                          text_of([&](char*to,
+                                      size_t size) { return H5Pget_virtual_filename(creation, i, to, size); },
+                                  dataset),
+                      name =
+                          text_of([&](char*to,
+                                      size_t size) { return H5Pget_virtual_dsetname(creation, i, to, size); },
+                                  dataset);
+    if (file != ".") refuse(dataset, "has values in another file, wanted them in this one");
+    const Object at{nullptr, dataset.file, name};
+    const hid_t source = H5Dopen2(*dataset.id, name.c_str(), H5P_DEFAULT);
+    if (source < 0) refuse(dataset, text("is made of ", name, ", which is not there"));
+    out.push_back(adopt(source, dataset, name));
+    const Id list(require(H5Dget_create_plist(source), at));
+    if (H5Pget_layout(list) == H5D_VIRTUAL)
+      refuse(dataset, text("is made of ", name, ", which is made of others, wanted values"));
+  }
+  return out;
+}
+
+// Throws when values are in another file, or are not there. Called before anything else is asked of a
+// dataset: to know its extents HDF5 may open what it is made of.
+void check_here(const Object& dataset) {
+  const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
+  if (H5Pget_external_count(creation) > 0)
+    refuse(dataset, "has values in another file, wanted them in this one");
+  sources_of(creation, dataset);
+}
+
 // Memory for all chunks that one row touches: with less, each small read of a compressed dataset unpacks them
 // again.
 size_t useful_cache(const Object& dataset) {
   const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
-  const Ints chunk = chunk_of(creation, dataset), extents = extents_of(dataset);
+  const Ints chunk = chunk_of(creation, dataset);
+  if (chunk.empty()) return 0;
+  const Ints extents = extents_of(dataset);
   uint64_t total = element_bytes(dataset);
   for (size_t axis = 0; axis < chunk.size(); ++axis) {
     const uint64_t along = std::max<uint64_t>(1, static_cast<uint64_t>(chunk[axis]));
@@ -286,9 +335,10 @@ void make_booleans(std::byte* data, size_t count) {
 }  // namespace
 
 Object open_dataset_at(const Object& group, const std::string& path) {
-  const Session session;
+  const Session session(group.file);
   const Object at{nullptr, group.file, path_below(group, path)};
   Object plain = adopt(require(H5Dopen2(*group.id, path.c_str(), H5P_DEFAULT), at), group, at.path);
+  check_here(plain);
   const size_t cache = useful_cache(plain);
   if (cache <= kUsualCache) return plain;
   const Id access(require(H5Pcreate(H5P_DATASET_ACCESS), at));
@@ -298,7 +348,7 @@ Object open_dataset_at(const Object& group, const std::string& path) {
 }
 
 DatasetInfo describe(const Object& dataset) {
-  const Session session;
+  const Session session(dataset.file);
   DatasetInfo info;
   const Id space(require(H5Dget_space(*dataset.id), dataset)),
       type(require(H5Dget_type(*dataset.id), dataset));
@@ -319,7 +369,8 @@ DatasetInfo describe(const Object& dataset) {
 }
 
 void check_stored(const Object& dataset) {
-  const Session session;
+  const Session session(dataset.file);
+  check_here(dataset);
   const uint64_t promised = promised_bytes(dataset), stored = H5Dget_storage_size(*dataset.id);
   const haddr_t offset = H5Dget_offset(*dataset.id);
   if (offset != HADDR_UNDEF) {  // all in one piece
@@ -332,22 +383,30 @@ void check_stored(const Object& dataset) {
   }
   const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
   uint64_t limit = stored, largest = promised;
+  if (const std::vector<Object> sources = sources_of(creation, dataset); !sources.empty()) {
+    uint64_t held = 0;
+    for (const Object& source : sources) {
+      check_stored(source);
+      if (__builtin_add_overflow(held, promised_bytes(source), &held))
+        refuse(dataset, "has more bytes than can be counted");
+    }
+    if (promised > held)
+      refuse(dataset, text("promises ", promised, " bytes, what it is made of holds ", held));
+    return;
+  }
   switch (H5Pget_layout(creation)) {
-    case H5D_COMPACT:
-      break;
-    case H5D_CONTIGUOUS:
-      if (H5Pget_external_count(creation) != 0) refuse(dataset, "lies in another file");
-      break;
     case H5D_CHUNKED: {
       uint64_t chunk = element_bytes(dataset);
       for (int64_t extent : chunk_of(creation, dataset))
         chunk = times(chunk, static_cast<uint64_t>(extent), dataset);
+      if (chunk > kLargestChunk)
+        refuse(dataset, text("has chunks of ", chunk, " bytes, wanted at most ", kLargestChunk));
       if (require(H5Pget_nfilters(creation), dataset) > 0) limit = times(stored, kDensest, dataset);
       if (promised > 0) largest = std::max(promised, chunk);
       break;
     }
     default:
-      refuse(dataset, "lies in another file");
+      break;
   }
   if (stored > file_bytes(dataset))
     refuse(dataset, text("promises ", stored, " bytes, the file has ", file_bytes(dataset)));
@@ -355,7 +414,7 @@ void check_stored(const Object& dataset) {
 }
 
 void read_all(const Object& dataset, DType dtype, std::byte* to) {
-  const Session session;
+  const Session session(dataset.file);
   if (promised_bytes(dataset) == 0) return;
   const Id type = type_of(dtype, dataset);
   require(H5Dread(*dataset.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to), dataset);
@@ -363,7 +422,7 @@ void read_all(const Object& dataset, DType dtype, std::byte* to) {
 }
 
 void read_rows(const Object& dataset, DType widened, int64_t first, int64_t count, std::byte* to) {
-  const Session session;
+  const Session session(dataset.file);
   const Id type = type_of(widened, dataset), selected = select_rows(dataset, first, count);
   const Id memory = dense_space(selected, dataset);
   if (H5Sget_select_npoints(selected) == 0) return;
@@ -372,7 +431,7 @@ void read_rows(const Object& dataset, DType widened, int64_t first, int64_t coun
 }
 
 Object create_dataset(const Object& parent, const std::string& name, DType dtype, const Shape& shape) {
-  const Session session;
+  const Session session(parent.file);
   const Object at{nullptr, parent.file, path_below(parent, name)};
   const Id links = link_creation(at), creation = object_creation(H5P_DATASET_CREATE, at),
            type = type_of(dtype, at);
@@ -395,7 +454,7 @@ Object create_dataset(const Object& parent, const std::string& name, DType dtype
 }
 
 void write_all(const Object& dataset, DType dtype, const std::byte* data) {
-  const Session session;
+  const Session session(dataset.file);
   if (promised_bytes(dataset) == 0) return;
   const Id type = type_of(dtype, dataset);
   require(H5Dwrite(*dataset.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), dataset);
@@ -403,7 +462,7 @@ void write_all(const Object& dataset, DType dtype, const std::byte* data) {
 
 void copy_all(const Object& from, const Object& to, DType dtype,
               const std::function<void(const std::byte*, size_t)>& inspect) {
-  const Session session;
+  const Session session(from.file);
   const uint64_t total = promised_bytes(to), element = element_bytes(to);
   if (total == 0) return;
   // chunks are compressed, perhaps: each piece would unpack them again
@@ -426,7 +485,7 @@ void copy_all(const Object& from, const Object& to, DType dtype,
 }
 
 void write_rows(const Object& dataset, DType dtype, int64_t first, int64_t count, const std::byte* data) {
-  const Session session;
+  const Session session(dataset.file);
   const Id type = type_of(dtype, dataset), selected = select_rows(dataset, first, count);
   const Id memory = dense_space(selected, dataset);
   if (H5Sget_select_npoints(selected) == 0) return;

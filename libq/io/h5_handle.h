@@ -7,6 +7,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/guard.h"
 #include "io/h5.h"
 
 namespace q::h5 {
@@ -14,10 +15,12 @@ namespace q::h5 {
 // Held by every function while it is inside HDF5, whose usual builds know no threads.
 class Session {
  public:
-  Session();
+  // shown: the file as messages name it.
+  explicit Session(const std::string& shown);
 
  private:
   std::unique_lock<std::recursive_mutex> lock_;
+  Reading reading_;
 };
 
 // An id that is released at the end of the block.

@@ -411,7 +411,7 @@ std::string one_line(std::string message) {
 Graph import_onnx(const std::string& path, const std::string& shown, Changes& changes,
                   const ImportOptions& options) {
   try {
-    return build_graph(read_onnx_model(path, path == shown, changes), options, changes);
+    return build_graph(read_onnx_model(path, shown, changes), options, changes);
   } catch (const Error& error) {
     throw Error(error.kind(), one_line(text(shown, ": ", error.what())));
   } catch (const std::bad_alloc&) {

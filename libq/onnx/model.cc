@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/guard.h"
 #include "base/text.h"
 #include "onnx/mapping.h"
 #include "onnx/shape_eval.h"
@@ -57,7 +58,7 @@ class Silence {
   google::protobuf::LogHandler* before_;
 };
 
-onnx::ModelProto parse(const std::string& path) {
+onnx::ModelProto parse(const std::string& path, const std::string& shown) {
   const Silence silence;
   std::error_code error;
   if (std::filesystem::is_directory(path, error))
@@ -69,7 +70,10 @@ onnx::ModelProto parse(const std::string& path) {
                                               " and larger weights in external files"));
   std::ifstream file(path, std::ios::binary);
   onnx::ModelProto model;
-  const bool parsed = file && model.ParseFromIstream(&file);
+  const bool parsed = [&] {
+    const Reading reading(shown);
+    return file && model.ParseFromIstream(&file);
+  }();
   if (!file.is_open() || file.bad()) throw Error(ErrorKind::kSystem, std::strerror(errno));
   if (!parsed) throw Error(ErrorKind::kInvalid, "truncated or no ONNX model");
   if (model.ir_version() < 1 || !model.has_graph()) throw Error(ErrorKind::kInvalid, "no ONNX model");
@@ -396,18 +400,19 @@ void read_constants(onnx::GraphProto& proto, const Graph& used, const std::optio
 
 }  // namespace
 
-OnnxModel read_onnx_model(const std::string& path, bool has_folder, Changes& changes) {
-  onnx::ModelProto proto = parse(path);
+OnnxModel read_onnx_model(const std::string& path, const std::string& shown, Changes& changes) {
+  onnx::ModelProto proto = parse(path, shown);
   if (proto.ir_version() < kFirstIrWithOpsets && proto.opset_import().empty())
     proto.add_opset_import()->set_version(kOldestOpset);
   int64_t opset = opset_of(proto);
   if (opset < kFirstOpset) {
+    const Reading reading(shown);
     proto = upgraded(proto, kFirstOpset);
     changes.push_back({"old opset", "", text("upgraded from ", opset, " to ", kFirstOpset)});
     opset = kFirstOpset;
   }
   std::optional<std::string> folder;
-  if (has_folder) folder = std::filesystem::path(path).parent_path().string();
+  if (path == shown) folder = std::filesystem::path(path).parent_path().string();
 
   const Skeleton skeleton = skeleton_of(proto.graph(), changes);
   check_supported(skeleton.graph, opset);

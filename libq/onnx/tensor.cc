@@ -161,17 +161,24 @@ External external_of(const TensorProto& proto) {
   return out;
 }
 
-// The file must lie in the model's folder or below: a model is data, and may not read what it likes.
-void check_location(const std::string& file) {
+// The file must lie in the model's folder or below, links followed: a model is data, and may not read what it
+// likes.
+void check_location(const std::string& file, const std::string& folder) {
   const std::filesystem::path path(file);
   const bool leaves = path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
   if (file.empty() || leaves || file.find('\0') != std::string::npos)
     throw Error(ErrorKind::kInvalid,
                 text("external file \"", file, "\", wanted one in the folder of the model"));
+  std::error_code error;
+  const std::filesystem::path root = std::filesystem::canonical(folder.empty() ? "." : folder, error),
+                              real = std::filesystem::canonical(std::filesystem::path(folder) / file, error);
+  if (!error && std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first != root.end())
+    throw Error(ErrorKind::kInvalid,
+                text("external file ", file, ": is a link that leaves the folder of the model"));
 }
 
 std::string read_external(const External& from, const std::string& folder, size_t size) {
-  check_location(from.file);
+  check_location(from.file, folder);
   const std::string place = text("external file ", from.file);
   const std::filesystem::path path = std::filesystem::path(folder) / from.file;
   std::error_code error;

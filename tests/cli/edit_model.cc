@@ -8,6 +8,12 @@
 //     repeated to fill it
 //   packed PATH TYPE EXTENTS VALUE...
 //     the same, compressed in chunks of half the extents
+//   sparse PATH TYPE EXTENTS CHUNK
+//     nothing of it stored, in chunks of these extents, compressed
+//   external PATH TYPE EXTENTS FILE
+//     its bytes being those of another file
+//   virtual PATH TYPE EXTENTS FILE DATASET
+//     made of a dataset of the same extents, of another file or (.) this one
 //   value PATH INDEX VALUE
 //     one number of a dataset, counted in row-major order
 //   delete PATH [NAME]
@@ -112,21 +118,49 @@ void set_attribute(const Words& words) {
     require(H5Awrite(attribute, H5T_NATIVE_DOUBLE, numbers(values).data()));
 }
 
+std::vector<hsize_t> extents_of(const std::string& words) {
+  std::vector<hsize_t> out;
+  std::stringstream list(words);
+  for (std::string each; std::getline(list, each, ',');) out.push_back(std::stoull(each));
+  return out;
+}
+
+hid_t space_of(const std::vector<hsize_t>& extents) {
+  return require(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr));
+}
+
+// One of which nothing is written.
+void make_unwritten(const Words& words) {
+  const std::string &path = word(words, 1), &source = word(words, 4);
+  if (require(H5Lexists(file, path.c_str(), H5P_DEFAULT)) > 0)
+    require(H5Ldelete(file, path.c_str(), H5P_DEFAULT));
+  const std::vector<hsize_t> extents = extents_of(word(words, 3));
+  const hid_t creation = require(H5Pcreate(H5P_DATASET_CREATE));
+  if (words[0] == "sparse") {
+    const std::vector<hsize_t> chunk = extents_of(source);
+    require(H5Pset_chunk(creation, static_cast<int>(chunk.size()), chunk.data()));
+    require(H5Pset_deflate(creation, 1));
+  } else if (words[0] == "external") {
+    require(H5Pset_external(creation, source.c_str(), 0, H5F_UNLIMITED));
+  } else {
+    require(H5Pset_virtual(creation, space_of(extents), source.c_str(), word(words, 5).c_str(),
+                           space_of(extents)));
+  }
+  require(H5Dcreate2(file, path.c_str(), stored_type(word(words, 2)), space_of(extents), H5P_DEFAULT,
+                     creation, H5P_DEFAULT));
+}
+
 void make_dataset(const Words& words) {
   const std::string &path = word(words, 1), &kind = word(words, 2);
-  std::vector<hsize_t> extents;
-  std::stringstream list(word(words, 3));
+  const std::vector<hsize_t> extents = extents_of(word(words, 3));
   size_t count = 1;
-  for (std::string each; std::getline(list, each, ',');) {
-    extents.push_back(std::stoull(each));
-    count *= extents.back();
-  }
+  for (hsize_t extent : extents) count *= extent;
   Words given = from(words, 4);
   if (given.empty()) given = {"0"};
   if (require(H5Lexists(file, path.c_str(), H5P_DEFAULT)) > 0)
     require(H5Ldelete(file, path.c_str(), H5P_DEFAULT));
   const hid_t type = kind == "text" ? text_type(given) : stored_type(kind);
-  const hid_t space = require(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr));
+  const hid_t space = space_of(extents);
   const hid_t creation = require(H5Pcreate(H5P_DATASET_CREATE));
   if (words[0] == "packed") {
     std::vector<hsize_t> chunk;
@@ -171,8 +205,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::map<std::string, std::function<void(const Words&)>> commands = {
-      {"group", make_group},    {"attribute", set_attribute}, {"dataset", make_dataset},
-      {"packed", make_dataset}, {"value", set_value},         {"delete", remove_object}};
+      {"group", make_group},      {"attribute", set_attribute}, {"dataset", make_dataset},
+      {"packed", make_dataset},   {"value", set_value},         {"delete", remove_object},
+      {"sparse", make_unwritten}, {"external", make_unwritten}, {"virtual", make_unwritten}};
   const bool exists = std::ifstream(argv[1]).good();
   file = exists ? H5Fopen(argv[1], H5F_ACC_RDWR, H5P_DEFAULT)
                 : H5Fcreate(argv[1], H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);

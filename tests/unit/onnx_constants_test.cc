@@ -203,6 +203,14 @@ TEST_F(ImportExternal, RefusesPathsThatLeaveTheFolder) {
                                             "\", wanted one in the folder of the model");
   EXPECT_EQ(refusal(model("")),
             "m.onnx: initializer w: external file \"\", wanted one in the folder of the model");
+  std::filesystem::create_symlink("/etc/passwd", folder_ / "link.bin");
+  EXPECT_EQ(refusal(model("link.bin")),
+            "m.onnx: initializer w: external file link.bin: is a link that leaves the folder of the model");
+  std::filesystem::create_directory_symlink("/etc", folder_ / "etc");
+  EXPECT_EQ(refusal(model("etc/passwd")),
+            "m.onnx: initializer w: external file etc/passwd: is a link that leaves the folder of the model");
+  std::filesystem::create_symlink("weights.bin", folder_ / "beside.bin");
+  EXPECT_EQ(floats(import(model("beside.bin", "4")), "w"), (Numbers{1, -2, 0.5f}));
   std::filesystem::create_directory(folder_ / "inner");
   EXPECT_EQ(refusal(model("inner")), "m.onnx: initializer w: external file inner: no regular file");
 }
