@@ -9,11 +9,11 @@
 
 namespace q {
 
-// From now on a fault (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL) within a Reading ends the process with status 2,
-// after temporaries are removed and one line is written: `name: file: …`. So do so many seconds of processor time
-// in one Reading: a large block takes a few, a loop takes all there is. Other faults do what they did before. The
-// handlers use neither memory nor locks of the process, and have a stack of their own: a heap that was written over
-// or a stack that ran out does not stop them. Call once from main. Never throws.
+// From now on a fault (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL) within a Reading ends the process with
+// status 2, after temporaries are removed and one line is written: `name: file: …`. So do so many seconds of
+// processor time in one Reading: a large block takes a few, a loop takes all there is. Other faults do what
+// they did before. The handlers use neither memory nor locks of the process, and have a stack of their own: a
+// heap that was written over or a stack that ran out does not stop them. Call once from main. Never throws.
 Q_API void survive_faults(const std::string& name, int seconds = 20);
 
 // Takes from the process, where the kernel can (seccomp), what reading files needs not: sockets, programs to

@@ -25,8 +25,8 @@ struct DatasetInfo {
 Object open_dataset_at(const Object& group, const std::string& path);
 // Throws when an attribute contradicts what is stored.
 DatasetInfo describe(const Object& dataset);
-// Throws unless the file itself holds all that the extents promise, in chunks of a bearable size: called before
-// anything is read.
+// Throws unless the file itself holds all that the extents promise, in chunks of a bearable size: called
+// before anything is read.
 void check_stored(const Object& dataset);
 // The whole dataset to where `to` has room for it. dtype: describe()'s.
 void read_all(const Object& dataset, DType dtype, std::byte* to);

@@ -192,12 +192,16 @@ std::string type_of(const onnx::NodeProto& node) {
 
 // Names that tell nodes apart: ONNX lets them be empty or the same.
 void name_nodes(Skeleton& skeleton, const onnx::GraphProto& proto) {
+  std::unordered_map<std::string, int> copies_of;
   for (int i = 0; i < proto.node_size(); ++i) {
     const onnx::NodeProto& node = proto.node(i);
     check_name(node.name(), "node");
     const std::string base = node.name().empty() ? text(node.op_type(), "_", i) : node.name();
     std::string name = base;
-    for (int copy = 2; !skeleton.index_of.emplace(name, i).second; ++copy) name = text(base, ".", copy);
+    while (!skeleton.index_of.emplace(name, i).second) {
+      int& copies = copies_of.try_emplace(base, 1).first->second;
+      name = text(base, ".", ++copies);
+    }
     skeleton.graph.nodes.push_back({.op = type_of(node), .name = name});
   }
 }

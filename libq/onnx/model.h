@@ -29,8 +29,8 @@ struct OnnxModel {
   std::map<std::string, Tensor, std::less<>> constants;
 };
 
-// The model in `path`; files beside it are read too where `shown` is that path. Throws, without the file's name, on
-// everything that is wrong with the file and on all operators that libq does not have.
+// The model in `path`; files beside it are read too where `shown` is that path. Throws, without the file's
+// name, on everything that is wrong with the file and on all operators that libq does not have.
 OnnxModel read_onnx_model(const std::string& path, const std::string& shown, Changes& changes);
 
 }  // namespace q

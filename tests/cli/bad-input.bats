@@ -356,18 +356,18 @@ data_refused() {
 }
 
 @test "a .npy file that promises more than it has, or is of another type, is refused" {
-  bad=$BATS_TEST_TMPDIR/bad.npy
-  (npy_head "3, 4" && printf 'abcdefgh') > "$bad"
-  refused "q-run: $bad: *" q-run tiny.h5 --data "$bad" -o "$out/result.h5"
-  (npy_head "3, 4" | sed 's/|u1/<c8/' && head -c 96 /dev/zero) > "$bad"
-  refused "q-run: $bad: *" q-run tiny.h5 --data "$bad" -o "$out/result.h5"
-  (npy_head "4611686018427387904, 4" && printf 'abcdefgh') > "$bad"
-  refused "q-run: $bad: *" q-run tiny.h5 --data "$bad" -o "$out/result.h5"
-  npy_head "3, 4" | head -c 40 > "$bad"
-  refused "q-run: $bad: *" q-run tiny.h5 --data "$bad" -o "$out/result.h5"
+  array=$BATS_TEST_TMPDIR/bad.npy
+  (npy_head "3, 4" && printf 'abcdefgh') > "$array"
+  refused "q-run: $array: *" q-run tiny.h5 --data "$array" -o "$out/result.h5"
+  (npy_head "3, 4" | sed 's/|u1/<c8/' && head -c 96 /dev/zero) > "$array"
+  refused "q-run: $array: *" q-run tiny.h5 --data "$array" -o "$out/result.h5"
+  (npy_head "4611686018427387904, 4" && printf 'abcdefgh') > "$array"
+  refused "q-run: $array: *" q-run tiny.h5 --data "$array" -o "$out/result.h5"
+  npy_head "3, 4" | head -c 40 > "$array"
+  refused "q-run: $array: *" q-run tiny.h5 --data "$array" -o "$out/result.h5"
 }
 
-# ---- data ----
+# ---- what data may be made of ----
 
 # The tools that read data refuse $bad with this pattern behind its name.
 no_tool_takes() {
