@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "io/constants.h"
@@ -166,7 +167,7 @@ class Reader {
   Graph read() {
     read_values();
     if (h5::has_child(root_, "constants")) read_constants(h5::open_group(root_, "constants"));
-    require_types();
+    check_observations();
     const h5::Object nodes = h5::open_group(root_, "graph");
     read_nodes(nodes);
     graph_.inputs = read_ids(nodes, "inputs", "a model input");
@@ -181,27 +182,62 @@ class Reader {
   }
 
  private:
-  // The groups below one, sorted by their attribute `order`.
-  static std::vector<std::pair<std::string, h5::Object>> in_order(const h5::Object& parent) {
-    std::vector<std::tuple<int64_t, std::string, h5::Object>> found;
+  // What read(name, group) makes of each group below one, sorted by their attribute `order`. No group stays
+  // open: HDF5 takes some kilobytes for each.
+  template <typename Read>
+  static auto in_order(const h5::Object& parent, const Read& read) {
+    using Item = decltype(read(std::string(), parent));
+    std::vector<std::pair<int64_t, Item>> found;
     for (const h5::Link& link : h5::children(parent)) {
-      h5::Object group = h5::open_group(parent, link);
+      const h5::Object group = h5::open_group(parent, link);
       const int64_t order = h5::read_int(group, "order");
-      found.emplace_back(order, name_of_link(group, link), std::move(group));
+      found.emplace_back(order, read(name_of_link(group, link), group));
     }
-    std::ranges::stable_sort(found, {}, [](const auto& each) { return std::get<0>(each); });
-    std::vector<std::pair<std::string, h5::Object>> out;
-    for (auto& [order, name, group] : found) out.emplace_back(std::move(name), std::move(group));
-    return out;
+    std::ranges::stable_sort(found, {}, [](const auto& each) { return each.first; });
+    return found;
   }
 
+  // Where messages say a value is: its group, closed.
+  static h5::Object closed(const h5::Object& group) { return {nullptr, group.file, group.path}; }
+
+  // Values without what only their constants tell.
   void read_values() {
-    for (auto& [name, group] : in_order(h5::open_group(root_, "values"))) {
-      if (!ids_.emplace(name, static_cast<ValueId>(graph_.values.size())).second)
-        h5::refuse(group, "two values have this name");
-      graph_.values.push_back({std::move(name), {}, std::nullopt, {}});
-      groups_.push_back(std::move(group));
+    std::unordered_set<std::string> constants;
+    if (h5::has_child(root_, "constants"))
+      for (const h5::Link& link : h5::children(h5::open_group(root_, "constants")))
+        constants.insert(unescape_name(link.name).value_or(""));
+    const auto read = [&](std::string name, const h5::Object& group) {
+      const bool is_constant = constants.contains(name);
+      Value value{std::move(name), {}, std::nullopt, {}};
+      if (is_constant)
+        refuse_other_attributes(group, kConstantValueAttributes);
+      else
+        value.type = read_type(group);
+      if (h5::has_child(group, "observation"))
+        value.observation = read_observation(h5::open_group(group, "observation"));
+      return std::pair(std::move(value), closed(group));
+    };
+    for (auto& [order, item] : in_order(h5::open_group(root_, "values"), read)) {
+      if (!ids_.emplace(item.first.name, static_cast<ValueId>(graph_.values.size())).second)
+        h5::refuse(item.second, "two values have this name");
+      graph_.values.push_back(std::move(item.first));
+      places_.push_back(std::move(item.second));
     }
+  }
+
+  static TensorType read_type(const h5::Object& group) {
+    refuse_other_attributes(group, kValueAttributes, kQParamsAttributes);
+    TensorType type;
+    type.dtype = read_dtype(group);
+    try {
+      type.shape = make_shape(h5::read_ints(group, "shape"));
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      if (what.starts_with(group.file)) throw;
+      h5::refuse(group, text("attribute shape: ", what));
+    }
+    type.qparams = read_qparams(group, type.dtype);
+    return type;
   }
 
   void read_constants(const h5::Object& parent) {
@@ -221,48 +257,32 @@ class Reader {
     }
   }
 
-  // Types of the values that are no constants, and the observations of all.
-  void require_types() {
+  void check_observations() {
     for (size_t i = 0; i < graph_.values.size(); ++i) {
-      Value& value = graph_.values[i];
-      const h5::Object& group = groups_[i];
-      if (value.constant) {
-        refuse_other_attributes(group, kConstantValueAttributes);
-      } else {
-        refuse_other_attributes(group, kValueAttributes, kQParamsAttributes);
-        value.type.dtype = read_dtype(group);
-        try {
-          value.type.shape = make_shape(h5::read_ints(group, "shape"));
-        } catch (const Error& error) {
-          const std::string what = error.what();
-          if (what.starts_with(group.file)) throw;
-          h5::refuse(group, text("attribute shape: ", what));
-        }
-        value.type.qparams = read_qparams(group, value.type.dtype);
-      }
-      if (!h5::has_child(group, "observation")) continue;
-      const h5::Object observation = h5::open_group(group, "observation");
-      value.observation = read_observation(observation);
-      check_observation(observation, value);
+      if (!graph_.values[i].observation) continue;
+      places_[i].path += "/observation";
+      check_observation(places_[i], graph_.values[i]);
     }
-    groups_.clear();
+    places_.clear();
   }
 
   void read_nodes(const h5::Object& parent) {
-    for (const auto& [name, group] : in_order(parent)) {
+    const auto read = [&](std::string name, const h5::Object& group) {
       Node node;
-      node.name = name;
+      node.name = std::move(name);
       node.op = h5::read_string(group, "op");
       node.inputs = read_ids(group, "inputs", "an input");
       node.outputs = read_ids(group, "outputs", "an output");
-      if (h5::has_attribute(group, "float_reason"))
-        node.float_reason = h5::read_string(group, "float_reason");
       const OpDef* op = find_op(node.op);
-      for (const std::string& attribute : h5::attributes(group))
-        if (!is_node_attribute(attribute))
+      for (const std::string& attribute : h5::attributes(group)) {
+        if (attribute == "float_reason")
+          node.float_reason = h5::read_string(group, attribute);
+        else if (!is_node_attribute(attribute))
           node.attrs.emplace(attribute, adapted(group, attribute, h5::read_attribute(group, attribute), op));
-      graph_.nodes.push_back(std::move(node));
-    }
+      }
+      return node;
+    };
+    for (auto& [order, node] : in_order(parent, read)) graph_.nodes.push_back(std::move(node));
   }
 
   std::vector<ValueId> read_ids(const h5::Object& group, const std::string& attribute,
@@ -279,7 +299,7 @@ class Reader {
   const h5::Object root_;
   Graph graph_;
   std::unordered_map<std::string, ValueId> ids_;
-  std::vector<h5::Object> groups_;  // of the values, until their types are read
+  std::vector<h5::Object> places_;  // of the values, for messages
 };
 
 }  // namespace

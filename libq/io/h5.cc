@@ -15,6 +15,8 @@ namespace q::h5 {
 
 namespace {
 
+constexpr size_t kCachedStructure = size_t{2} << 20;  // bytes of a file that tell where the others are
+
 std::recursive_mutex& library_lock() {
   static std::recursive_mutex lock;
   return lock;
@@ -148,6 +150,14 @@ Object open_file(const std::string& path, const std::string& shown) {
     throw Error(ErrorKind::kSystem, text(shown, ": ", std::strerror(errno)));
   if (S_ISDIR(status.st_mode)) throw Error(ErrorKind::kSystem, text(shown, ": is a folder, wanted a file"));
   const Id access = file_access(root);
+  // HDF5 counts 32 MB of the file, which take ten times that in memory
+  H5AC_cache_config_t cache;
+  cache.version = H5AC__CURR_CACHE_CONFIG_VERSION;
+  require(H5Pget_mdc_config(access, &cache), root);
+  cache.set_initial_size = true;
+  cache.initial_size = cache.min_size = kCachedStructure / 2;
+  cache.max_size = kCachedStructure;
+  require(H5Pset_mdc_config(access, &cache), root);
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
   if (id >= 0) return adopt(id, root, "/");
   const std::string why = reason();
