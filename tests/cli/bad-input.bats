@@ -131,7 +131,7 @@ tool_refuses() {
 @test "a missing group is named" {
   no_tool_reads_with 'delete /graph' ": no group /graph"
   no_tool_reads_with 'delete /values' ": no group /values"
-  no_tool_reads_with 'delete /constants' ": /values/w: no attribute dtype"
+  no_tool_reads_with 'delete /constants' ": /values/b: no attribute dtype"
   no_tool_reads_with 'delete /values/h' ": /graph/fc: an output is h, which is not in /values"
 }
 
