@@ -64,6 +64,7 @@ q::Comparison compare_models(q::Job& job) {
   const q::InputSpec input = job.recipes.empty() ? q::InputSpec{} : job.recipe("int8").input;
   q::Samples samples = q::open_samples(job, sample_options, first.graph, input);
   q::Comparison out = q::compare_models(job, first.graph, second.graph, samples, !without_local);
+  job.report(samples.warnings);
   const bool all_shown = job.verbose || tsv || json;
   if (suggest > 0)
     q::explain(job, first.graph, second.graph, samples, static_cast<size_t>(suggest), out);

@@ -116,6 +116,7 @@ q::ExitStatus run(q::Job& job) {
                       });
                       ++batches;
                     });
+  job.report(samples.warnings);
   if (writer) {
     writer->close();
     out->commit();

@@ -149,14 +149,34 @@ View as_rows(View value, const Shape& of_model, int64_t samples, Tensor& copy) {
   return value;
 }
 
+namespace {
+
+int64_t not_finite(const Tensor& x) {
+  if (x.type.dtype != DType::kF32) return 0;
+  const float* values = x.as<float>();
+  return std::count_if(values, values + elements(x.type.shape),
+                       [](float value) { return !std::isfinite(value); });
+}
+
+}  // namespace
+
 void for_each_batch(Job& job, std::string_view what, Samples& samples,
                     const std::function<void(int64_t, int64_t, const std::vector<Tensor>&)>& body) {
   Progress progress = job.progress(what, samples.range.end - samples.range.first);
+  std::map<size_t, int64_t> found;  // by the index of the input
   for (int64_t first = samples.range.first; first < samples.range.end; first += samples.batch) {
     const int64_t count = std::min(samples.batch, samples.range.end - first);
-    body(first, count, samples.data.read(first, count));
+    const std::vector<Tensor> inputs = samples.data.read(first, count);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (const int64_t numbers = not_finite(inputs[i])) found[i] += numbers;
+    body(first, count, inputs);
     progress.advance(count);
   }
+  samples.warnings.clear();
+  for (const auto& [input, numbers] : found)
+    samples.warnings.push_back({"not finite", samples.shown,
+                                text(numbers, " numbers of input ", input + 1, " are NaN or infinite"),
+                                true});
 }
 
 }  // namespace q

@@ -31,6 +31,7 @@ struct Samples {
   SampleRange range;
   int64_t batch =
       0;  // what was asked for or seen fit, or all there are; 1 where the model takes one at a time
+  Changes warnings = {};  // of what for_each_batch has met: inputs with NaN or infinities
 };
 Samples open_samples(Job& job, const SampleOptions& options, const Graph& model, const InputSpec& recipe);
 
@@ -61,7 +62,8 @@ class BatchRunner {
   int64_t rest_batch_ = 0;
 };
 
-// Calls body(first, count, inputs) for each batch of the range, in order, with progress.
+// Calls body(first, count, inputs) for each batch of the range, in order, with progress. Afterwards
+// samples.warnings has an entry for each input that held NaN or infinities.
 void for_each_batch(
     Job& job, std::string_view what, Samples& samples,
     const std::function<void(int64_t first, int64_t count, const std::vector<Tensor>& inputs)>& body);

@@ -344,6 +344,8 @@ std::vector<Array> open_npz(const std::string& path, const std::string& shown) {
     arrays.push_back(make_array(name, std::move(source)));
   }
   std::ranges::sort(arrays, {}, &Array::name);
+  const auto twice = std::ranges::adjacent_find(arrays, {}, &Array::name);
+  if (twice != arrays.end()) refuse(shown, text("holds ", twice->name, " twice"));
   return arrays;
 }
 

@@ -28,6 +28,7 @@ namespace {
 
 // Older opsets are upgraded to the first one that mappings know.
 constexpr int64_t kOldestOpset = 1, kFirstOpset = 7, kLastOpset = 21;
+constexpr int64_t kLastIr = 10;  // that of opset 21
 constexpr int64_t kFirstIrWithOpsets = 3;
 
 [[noreturn]] void refuse(ErrorKind kind, const std::string& place, const std::string& what) {
@@ -84,13 +85,17 @@ bool is_onnx_domain(const std::string& domain) { return domain.empty() || domain
 
 int64_t opset_of(const onnx::ModelProto& model) {
   const std::string wanted = text(", wanted ", kOldestOpset, " to ", kLastOpset);
+  std::optional<int64_t> found;
   for (const onnx::OperatorSetIdProto& import : model.opset_import()) {
     if (!is_onnx_domain(import.domain())) continue;
     if (import.version() < kOldestOpset || import.version() > kLastOpset)
       throw Error(ErrorKind::kUnsupported, text("opset ", import.version(), wanted));
-    return import.version();
+    if (found && *found != import.version())
+      throw Error(ErrorKind::kInvalid, text("opsets ", *found, " and ", import.version(), ", wanted one"));
+    found = import.version();
   }
-  throw Error(ErrorKind::kInvalid, text("no opset of ai.onnx", wanted));
+  if (!found) throw Error(ErrorKind::kInvalid, text("no opset of ai.onnx", wanted));
+  return *found;
 }
 
 // ---- inputs ----
@@ -409,6 +414,9 @@ OnnxModel read_onnx_model(const std::string& path, const std::string& shown, Cha
   if (proto.ir_version() < kFirstIrWithOpsets && proto.opset_import().empty())
     proto.add_opset_import()->set_version(kOldestOpset);
   int64_t opset = opset_of(proto);
+  if (proto.ir_version() > kLastIr)
+    changes.push_back({"new ir_version", "the model",
+                       text("is ", proto.ir_version(), ", the last known is ", kLastIr), true});
   if (opset < kFirstOpset) {
     const Reading reading(shown);
     proto = upgraded(proto, kFirstOpset);

@@ -223,6 +223,10 @@ Tensor read_tensor(const TensorProto& proto, const std::optional<std::string>& f
       throw Error(ErrorKind::kUnsupported, "is in an external file, wanted a model given by its path");
     bytes = own = read_external(external_of(proto), *folder, size);
   } else if (proto.has_raw_data()) {
+    const int others = proto.float_data_size() + proto.double_data_size() + proto.int32_data_size() +
+                       proto.int64_data_size() + proto.uint64_data_size();
+    if (others > 0)
+      throw Error(ErrorKind::kInvalid, text("has its elements twice, as bytes and as ", others, " numbers"));
     bytes = proto.raw_data();
   } else {
     bytes = own = format.packed(proto);

@@ -132,7 +132,7 @@ tool_refuses() {
   no_tool_reads_with 'delete /graph' ": no group /graph"
   no_tool_reads_with 'delete /values' ": no group /values"
   no_tool_reads_with 'delete /constants' ": /values/b: no attribute dtype"
-  no_tool_reads_with 'delete /values/h' ": /graph/fc: an output is h, which is not in /values"
+  no_tool_reads_with 'delete /values/h' ": /graph/act: an input is h, which is not in /values"
 }
 
 @test "something else in the place of a group or dataset is named" {
@@ -431,4 +431,21 @@ END
     started+=($!)
   done
   for each in "${started[@]}"; do wait "$each"; done
+}
+
+@test "NaN and infinities in the data are a counted warning, and an error under --strict" {
+  edit_model "$bad" <<< 'dataset /x f32 8,4 0.5 -1 1 0 2 -0.25 0.75'
+  edit_model "$bad" <<< 'value /x 3 nan'
+  edit_model "$bad" <<< 'value /x 9 -inf'
+  for command in "q-run tiny.h5 -o $out/y.h5" "q-compare tiny.h5 int8.h5"; do
+    for batch in 1 8; do
+      # shellcheck disable=SC2086  # several words
+      run -0 --separate-stderr $command --data "$bad" --batch $batch
+      [ "$stderr" = "${command%% *}: warning: not finite: 1: $bad: 2 numbers of input 1 are NaN or infinite" ]
+    done
+    rm -f "$out/y.h5"
+    # shellcheck disable=SC2086
+    run -2 $command --data "$bad" --strict
+    [ ! -e "$out/y.h5" ]
+  done
 }

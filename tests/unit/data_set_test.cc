@@ -359,6 +359,18 @@ TEST(NumpyFile, IsRefusedWhenItIsNotWhatItSays) {
   EXPECT_EQ(said(npy("'<f4'", "(2, 3)", six, false, 9)), "a.npy: .npy version 9, wanted 1 to 3");
 }
 
+TEST(NumpyArchive, IsRefusedWhenItHoldsAnArrayTwice) {
+  const ScratchFolder folder;
+  const std::string array = npy("'<f4'", "(2, 2)", bytes_of<float>({1, 2, 3, 4}));
+  std::string content = zip({{"x.npy", array}, {"w.npy", array}}, false);
+  for (size_t at = 0; (at = content.find("w.npy", at)) != std::string::npos;) content[at] = 'x';
+  write_content(folder / "a.npz", content);
+  EXPECT_EQ(refusal([&] {
+              DataSet(folder / "a.npz", model_of({{"x", {kFree, 2}}}), {}, "a.npz");
+            }),
+            "a.npz: holds x twice");
+}
+
 TEST(NumpyArchive, IsRefusedWhenItIsCutOff) {
   const ScratchFolder folder;
   const std::string good = zip({{"x.npy", npy("'<f4'", "(2, 2)", bytes_of<float>({1, 2, 3, 4}))}}, true);

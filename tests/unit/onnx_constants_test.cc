@@ -93,6 +93,10 @@ TEST_F(Import, RefusesConstantsThatAreWrong) {
             "m.onnx: initializer w: element 1 is NaN, wanted a number");
   EXPECT_EQ(refusal(add_model(float_tensor({3}, {1, 2}))),
             "m.onnx: initializer w: 2 elements, wanted 3 for shape [3]");
+  TensorProto twice = float_tensor({3}, {1, 2, 3});
+  twice.set_raw_data("\0\0\x80\x3f\0\0\0\xc0\0\0\0\x3f", 12);
+  EXPECT_EQ(refusal(add_model(twice)),
+            "m.onnx: initializer w: has its elements twice, as bytes and as 3 numbers");
   EXPECT_EQ(refusal(add_model(float_tensor({3, -1}, {1, 2}))),
             "m.onnx: initializer w: extent -1, wanted none below 0");
   EXPECT_EQ(refusal(add_model(float_tensor({0}, {}))),

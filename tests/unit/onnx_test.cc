@@ -139,6 +139,25 @@ TEST_F(Import, TakesOpsets1To21) {
   EXPECT_EQ(refusal(none), "imported");
 }
 
+TEST_F(Import, TakesNoTwoOpsetsOfOneDomain) {
+  ModelProto two = relu_model();
+  auto* other = two.add_opset_import();
+  other->set_domain("ai.onnx");
+  other->set_version(13);
+  EXPECT_EQ(refusal(two), "imported");  // the same under both names
+  other->set_version(17);
+  EXPECT_EQ(refusal(two), "m.onnx: opsets 13 and 17, wanted one");
+}
+
+TEST_F(Import, WarnsOfAFormatOfTheFuture) {
+  ModelProto model = relu_model();
+  for (const int64_t version : {10, 11}) {
+    model.set_ir_version(version);
+    import(model);
+    EXPECT_EQ(std::ranges::count(changes_, "new ir_version", &Change::rule), version > 10) << version;
+  }
+}
+
 // ---- inputs ----
 
 TEST_F(Import, RefusesInputsItCannotFeed) {
