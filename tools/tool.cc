@@ -10,6 +10,7 @@
 #include <map>
 
 #include "base/guard.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "q/exec.h"
 
@@ -25,8 +26,8 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::vector<Option> common_options(Job& job, const Tool& tool, int64_t* threads, std::string* progress,
-                                   bool* without_history) {
+std::vector<Option> common_options(Job& job, const Tool& tool, int64_t* threads, std::string* max_memory,
+                                   std::string* progress, bool* without_history) {
   std::vector<Option> out;
   if (tool.takes_recipe)
     out.push_back(
@@ -34,6 +35,9 @@ std::vector<Option> common_options(Job& job, const Tool& tool, int64_t* threads,
   if (tool.writes_file)
     out.push_back({"-o,--output", "FILE", &job.output, "where the result goes, - for standard output"});
   out.push_back({"-j,--threads", "N", threads, "threads to use, 0 for one per core"});
+  out.push_back(
+      {"--max-memory", "SIZE", max_memory,
+       "memory to take at most, as 500M or 8G; without it half of the machine's, and no more than 4G"});
   out.push_back({"--isa", "NAME", &job.isa, "force the kernels of one instruction set (also $Q_ISA)"});
   out.push_back({"--strict", "", &job.strict, "make an error of every counted warning"});
   out.push_back({"-q,--quiet", "", &job.quiet, "say nothing but errors"});
@@ -247,8 +251,9 @@ namespace {
 ExitStatus parse_and_run(const Tool& tool, Job& job, std::string* progress, bool* without_history,
                          std::string* arguments, int argc, char** argv) {
   int64_t threads = 0;
+  std::string max_memory;
   std::vector<Option> options = tool.options;
-  for (const Option& option : common_options(job, tool, &threads, progress, without_history))
+  for (const Option& option : common_options(job, tool, &threads, &max_memory, progress, without_history))
     options.push_back(option);
 
   CLI::App app{std::string(tool.summary), std::string(tool.name)};
@@ -277,6 +282,11 @@ ExitStatus parse_and_run(const Tool& tool, Job& job, std::string* progress, bool
         text(job.inputs.size(), " operands, wanted ", tool.operands.empty() ? "none" : tool.operands), tool);
   *arguments = recorded_arguments(app, options);
   if (threads < 0 || threads > 4096) refuse_command(text("--threads: ", threads, ", wanted 0 to 4096"), tool);
+  try {
+    limit_memory(max_memory.empty() ? usual_memory_limit() : parse_memory(max_memory));
+  } catch (const Error& error) {
+    refuse_command(text("--max-memory: ", error.what()), tool);
+  }
   set_threads(static_cast<int>(threads));
   kernels_for(job.isa);  // a wrong name is an error also where nothing is computed
   return tool.run(job);
@@ -303,7 +313,7 @@ int tool_main(const Tool& tool, int argc, char** argv) {
   } catch (const Error& error) {
     return trouble(error.what());
   } catch (const std::bad_alloc&) {
-    return trouble("out of memory");
+    return trouble(text("out of memory: the limit is ", memory_words(memory_limit()), " (--max-memory)"));
   } catch (const std::exception& error) {
     return trouble(one_line(error.what()));
   }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/memory.h"
 #include "base/text.h"
 
 namespace q {
@@ -156,9 +157,10 @@ Tensor make_tensor(TensorType type) {
   if (size > SIZE_MAX - kSlack - kAlignment)
     throw Error(ErrorKind::kSystem, text(size, " bytes do not fit in memory"));
   // calloc, unlike an aligned allocation, knows what the system has cleared already
+  check_memory(size);
   const std::shared_ptr<void> owner(std::calloc(size + kSlack + kAlignment, 1), std::free);
   if (owner == nullptr)
-    throw Error(ErrorKind::kSystem, text("out of memory for a tensor of ", size, " bytes"));
+    throw Error(ErrorKind::kSystem, text("out of memory for ", memory_words(size), " more"));
   const size_t past = reinterpret_cast<uintptr_t>(owner.get()) % kAlignment;
   std::byte* data = static_cast<std::byte*>(owner.get()) + (kAlignment - past);
   prefer_large_pages(data, size);

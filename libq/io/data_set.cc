@@ -86,6 +86,15 @@ struct Input {
   std::optional<Tensor> for_all = {};
 
   Tensor read(int64_t first, int64_t count) const {
+    try {
+      return read_in_place(first, count);
+    } catch (const Error& error) {  // too little memory
+      if (std::string_view(error.what()).starts_with(place)) throw;
+      throw Error(error.kind(), text(place, ": ", error.what()));
+    }
+  }
+
+  Tensor read_in_place(int64_t first, int64_t count) const {
     Tensor raw = read_rows(array, first * rows, count * rows);
     if (!takes_any_batch()) raw.type.shape = type.shape;
     if (is_plain_integer()) return as_integers(raw);

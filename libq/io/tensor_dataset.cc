@@ -17,7 +17,12 @@ TensorType read_tensor_type(const h5::Object& dataset) {
 }
 
 Tensor read_tensor(const h5::Object& dataset, const TensorType& type) {
-  Tensor tensor = make_tensor(type);
+  Tensor tensor;
+  try {
+    tensor = make_tensor(type);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(h5::place_of(dataset), ": ", error.what()));
+  }
   h5::read_all(dataset, type.dtype, tensor.data.get());
   return tensor;
 }

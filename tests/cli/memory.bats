@@ -117,3 +117,28 @@ peak() {
   echo "file: $few kB, pipe: $many kB"
   [ "$many" -le $((few * 12 / 10 + 8192)) ]
 }
+
+@test "what unpacks to more than --max-memory is refused, with the limit" {
+  cd "$BATS_TEST_TMPDIR"
+  make_tiny m.h5
+  edit_model m.h5 << 'END'
+attribute /values/x shape ints -1 16000000
+packed /constants/w f32 3,16000000 0
+END
+  edit_model wide.h5 <<< 'packed /x f32 2,16000000 1'
+  [ "$(stat -c %s m.h5)" -lt 4000000 ]  # 192 MB unpacked
+  refused "q-run: m.h5: */constants/w: needs 183.1 MiB of memory, the limit is 100.0 MiB (--max-memory)" \
+    q-run --max-memory 100M m.h5 --data wide.h5 -o "$out/y.h5"
+  refused "q-calibrate: *--max-memory: \"100 M\", wanted a size as 500M or 4G (try q-calibrate --help)" q-calibrate --max-memory '100 M' m.h5
+  make_tiny_stages .
+  edit_model long.h5 <<< 'packed /x f32 8000000,4 1'
+  refused "q-run: long.h5: x: needs 122.1 MiB of memory, the limit is 100.0 MiB (--max-memory)" \
+    q-run --max-memory 100M tiny.h5 --data long.h5 --batch 8000000 -o "$out/y.h5"
+}
+
+@test "memory that libraries take counts too" {
+  cd "$BATS_TEST_TMPDIR"
+  make_tiny_stages .
+  refused "q-run: *" q-run --max-memory 1M tiny.h5 --data data.h5 -o "$out/y.h5"
+  q-run -q --max-memory 1G tiny.h5 --data data.h5 -o "$out/y.h5"
+}
