@@ -132,7 +132,7 @@ END
   refused "q-calibrate: *--max-memory: \"100 M\", wanted a size as 500M or 4G (try q-calibrate --help)" q-calibrate --max-memory '100 M' m.h5
   make_tiny_stages .
   edit_model long.h5 <<< 'packed /x f32 8000000,4 1'
-  refused "q-run: long.h5: x: needs 122.1 MiB of memory, the limit is 100.0 MiB (--max-memory)" \
+  refused "q-run: tiny.h5: needs 213.6 MiB of memory, the limit is 100.0 MiB (--max-memory)" \
     q-run --max-memory 100M tiny.h5 --data long.h5 --batch 8000000 -o "$out/y.h5"
 }
 
