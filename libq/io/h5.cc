@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "io/h5_driver.h"
 #include "io/h5_handle.h"
 
 namespace q::h5 {
@@ -60,6 +61,7 @@ std::string system_reason(const std::string& text) {
 Id file_access(const Object& at) {
   Id access(require(H5Pcreate(H5P_FILE_ACCESS), at));
   require(H5Pset_file_locking(access, false, true), at);
+  require(H5Pset_driver(access, require(descriptor_driver(), at), nullptr), at);
   return access;
 }
 
