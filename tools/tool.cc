@@ -300,7 +300,7 @@ int tool_main(const Tool& tool, int argc, char** argv) {
     return kTrouble;
   };
   hold_standard_streams();
-  remove_temporaries_on_signals();
+  prepare_for_signals();
   survive_faults(std::string(tool.name));
   give_up_rights();
   try {

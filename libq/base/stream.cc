@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "base/text.h"
 #include "q/error.h"
@@ -42,8 +44,8 @@ void forget(const std::string& path) {
     if (slot.used && path == slot.path.data()) slot.used = false;
 }
 
-// Between the making of a temporary and its being remembered a signal has to wait.
-std::atomic<bool> makes_temporary{false};
+// Between the making of a name and its being remembered, or given up, a signal has to wait.
+std::atomic<bool> handles_name{false};
 std::atomic<int> waiting_signal{0};
 
 void end_by(int signal) {
@@ -53,7 +55,7 @@ void end_by(int signal) {
 }
 
 void on_signal(int signal) {
-  if (makes_temporary)
+  if (handles_name)
     waiting_signal = signal;
   else
     end_by(signal);
@@ -71,23 +73,83 @@ struct Descriptor {
   }
 };
 
-// A new empty file, remembered until it is removed or renamed.
-std::string make_temporary(const std::string& folder, const std::string& stem) {
-  std::string path = folder + "/" + stem + ".XXXXXX";
-  makes_temporary = true;
-  const Descriptor made{mkstemp(path.data())};
+// Does `work` with signals waiting until it is done; its errno stays.
+template <typename Work>
+auto uninterrupted(const Work& work) {
+  handles_name = true;
+  const auto result = work();
   const int error = errno;
-  if (made.fd >= 0) remember(path);
-  makes_temporary = false;
+  handles_name = false;
   if (waiting_signal != 0) end_by(waiting_signal);
   errno = error;
-  if (made.fd < 0) fail(folder);
-  return path;
+  return result;
 }
 
-void discard(const std::string& path) {
-  unlink(path.c_str());
-  forget(path);
+std::string path_of(int fd) { return text("/proc/self/fd/", fd); }
+
+struct Temporary {
+  std::string path;
+  int fd;
+};
+
+// A new empty file: without a name where there is such a thing and it can be opened by a path, else with one
+// that is remembered until it is removed or renamed.
+Temporary make_temporary(const std::string& folder, bool gets_name) {
+  const int fd =
+      gets_name ? open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : open_nameless(folder);
+  if (fd >= 0 && access(path_of(fd).c_str(), F_OK) == 0) return {path_of(fd), fd};
+  if (fd >= 0) close(fd);
+  std::string path = folder + "/.q-XXXXXX";  // shorter than the longest names, whatever the output is called
+  const int named = uninterrupted([&] {
+    const int made = mkostemp(path.data(), O_CLOEXEC);
+    if (made >= 0) remember(path);
+    return made;
+  });
+  if (named < 0) fail(folder);
+  return {path, named};
+}
+
+void discard(const Temporary& file) {
+  if (file.path == path_of(file.fd)) return;
+  unlink(file.path.c_str());
+  forget(file.path);
+}
+
+// Renames `from` to `to`; -1 with errno.
+int move_to(const std::string& from, const std::string& to) {
+  return uninterrupted([&] {
+    const int result = rename(from.c_str(), to.c_str());
+    if (result == 0) forget(from);
+    return result;
+  });
+}
+
+// Gives a file without a name this one, in place of what is called so; -1 with errno.
+int link_as(const std::string& nameless, const std::string& folder, const std::string& to) {
+  const auto link_to = [&](const std::string& name) {
+    return linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW);
+  };
+  if (link_to(to) == 0) return 0;
+  if (errno != EEXIST) return -1;
+  // no call links over a name: another one for the moment between two calls
+  return uninterrupted([&] {
+    std::string between;
+    int result = -1, tries = 0;
+    do between = text(folder, "/.q-", getpid(), "-", tries);
+    while ((result = link_to(between)) != 0 && errno == EEXIST && ++tries < 1000);
+    if (result != 0) return result;
+    result = rename(between.c_str(), to.c_str());
+    const int error = errno;
+    if (result != 0) unlink(between.c_str());
+    errno = error;
+    return result;
+  });
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // Everything from one descriptor to another; the number of bytes. The names are for messages.
@@ -139,10 +201,33 @@ void remove_temporaries() {
     if (slot.used) unlink(slot.path.data());
 }
 
-void remove_temporaries_on_signals() {
+int open_nameless(const std::string& folder) {
+  const int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return fd;
+  std::string path = folder + "/.q-XXXXXX";  // a file system that knows no nameless files
+  return uninterrupted([&] {
+    const int named = mkostemp(path.data(), O_CLOEXEC);
+    if (named >= 0) unlink(path.c_str());
+    return named;
+  });
+}
+
+void check_is_file(const std::string& path, const std::string& shown) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) fail(shown);
+  const auto refuse = [&](std::string_view found) {
+    throw Error(ErrorKind::kSystem, text(shown, ": is ", found, ", wanted a file"));
+  };
+  if (S_ISDIR(status.st_mode)) refuse("a folder");
+  if (S_ISFIFO(status.st_mode)) refuse("a pipe");
+  if (!S_ISREG(status.st_mode)) refuse("a device");
+}
+
+void prepare_for_signals() {
   // what the caller ignores stays ignored: nohup relies on it
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE})
     if (std::signal(signal, on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 void hold_standard_streams() {
@@ -155,87 +240,117 @@ void hold_standard_streams() {
 InputFile::InputFile(const std::string& path) : path_(path), shown_(path) {
   const bool is_standard = path == "-";
   if (is_standard) shown_ = "standard input";
-  const Descriptor in{is_standard ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  Descriptor in{is_standard ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (in.fd < 0) fail(shown_);
-  struct stat status;
-  if (fstat(in.fd, &status) != 0) fail(shown_);
-  if (S_ISDIR(status.st_mode)) throw Error(ErrorKind::kSystem, text(shown_, ": is a folder, wanted a file"));
+  if (fstat(in.fd, &opened_) != 0) fail(shown_);
+  const auto is = [&](mode_t kind) { return (opened_.st_mode & S_IFMT) == kind; };
+  if (is(S_IFDIR)) throw Error(ErrorKind::kSystem, text(shown_, ": is a folder, wanted a file"));
   if (isatty(in.fd)) throw Error(ErrorKind::kUsage, text(shown_, ": is a terminal, wanted a file or a pipe"));
-  if (S_ISREG(status.st_mode)) {
+  // others may have no end; the null device is merely empty
+  if ((is(S_IFCHR) || is(S_IFBLK)) && opened_.st_rdev != makedev(1, 3))
+    throw Error(ErrorKind::kSystem, text(shown_, ": is a device, wanted a file or a pipe"));
+  if (is(S_IFREG)) {
     if (is_standard) path_ = text("/dev/fd/", STDIN_FILENO);
-    if (status.st_size > 0) return;
+    fd_ = std::exchange(in.fd, -1);
+    if (opened_.st_size > 0) return;
+    if (!is_standard) close(fd_);
   } else {
-    path_ = make_temporary(temporary_folder(), "q");
-    temporary_ = true;
+    const Temporary copy = make_temporary(temporary_folder(), false);
+    Descriptor out{copy.fd};
     try {
-      const Descriptor out{open(path_.c_str(), O_WRONLY | O_CLOEXEC)};
-      if (out.fd < 0) fail(path_);
-      if (pour(in.fd, shown_, out.fd, path_) > 0) return;
+      if (pour(in.fd, shown_, out.fd, temporary_folder()) > 0) {
+        path_ = copy.path;
+        fd_ = std::exchange(out.fd, -1);
+        temporary_ = true;
+        return;
+      }
     } catch (...) {
-      discard(path_);
+      discard(copy);
       throw;
     }
-    discard(path_);
+    discard(copy);
   }
   throw Error(ErrorKind::kInvalid,
               text(shown_, is_standard ? " is empty: did the command before it fail?" : ": is empty"));
 }
 
 InputFile::InputFile(InputFile&& other) noexcept
-    : path_(std::move(other.path_)), shown_(std::move(other.shown_)), temporary_(other.temporary_) {
-  other.temporary_ = false;
-}
+    : path_(std::move(other.path_)),
+      shown_(std::move(other.shown_)),
+      fd_(std::exchange(other.fd_, -1)),
+      opened_(other.opened_),
+      temporary_(std::exchange(other.temporary_, false)) {}
 
 InputFile::~InputFile() {
-  if (temporary_) discard(path_);
+  if (temporary_) discard({path_, fd_});
+  if (fd_ > STDERR_FILENO) close(fd_);
+}
+
+void InputFile::check_unchanged() const {
+  if (temporary_) return;
+  struct stat now, named;
+  if (fstat(fd_, &now) != 0) fail(shown_);
+  const auto same_time = [](const timespec& a, const timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  // what was read by the name may be another file that has taken it
+  const bool same_file =
+      stat(path_.c_str(), &named) == 0 && named.st_dev == now.st_dev && named.st_ino == now.st_ino;
+  if (!same_file || now.st_size != opened_.st_size || !same_time(now.st_mtim, opened_.st_mtim) ||
+      !same_time(now.st_ctim, opened_.st_ctim))
+    throw Error(ErrorKind::kInvalid, text(shown_, ": changed while it was read"));
 }
 
 OutputFile::OutputFile(const std::string& path)
     : target_(path), shown_(path == "-" ? "standard output" : path) {
   struct stat status;
   const bool exists = path != "-" && stat(path.c_str(), &status) == 0;
+  if (path != "-" && !exists) {
+    if (errno != ENOENT) fail(shown_);
+    // to replace the link would surprise, and to make what it names may be what somebody waits for
+    if (lstat(path.c_str(), &status) == 0)
+      throw Error(ErrorKind::kSystem, text(path, ": not writing through dangling symlink"));
+  }
   if (exists && S_ISDIR(status.st_mode))
     throw Error(ErrorKind::kSystem, text(path, ": is a folder, wanted a file"));
   if (path == "-" && isatty(STDOUT_FILENO))
     throw Error(ErrorKind::kUsage, "standard output is a terminal: give -o FILE or redirect it");
   const std::string real = exists && S_ISREG(status.st_mode) ? follow_links(path) : "";
   pours_ = path == "-" || (exists && real.empty());
-  if (pours_) {
-    path_ = make_temporary(temporary_folder(), "q");
-    return;
-  }
-  if (exists) target_ = real;
-  const size_t slash = target_.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : target_.substr(0, slash);
+  if (!pours_ && exists) target_ = real;
   try {
-    path_ = make_temporary(folder, "." + target_.substr(slash == std::string::npos ? 0 : slash + 1));
+    const Temporary made = make_temporary(pours_ ? temporary_folder() : folder_of(target_), !pours_);
+    path_ = made.path;
+    fd_ = made.fd;
   } catch (const Error&) {
+    if (pours_) throw;
     fail(shown_);
   }
 }
 
 OutputFile::~OutputFile() {
-  if (!done_) discard(path_);
+  if (!done_) discard({path_, fd_});
+  close(fd_);
 }
 
 void OutputFile::commit() {
-  const Descriptor in{open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (in.fd < 0) fail(path_);
   if (pours_) {
     const Descriptor out{target_ == "-" ? STDOUT_FILENO
                                         : open(target_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
     if (out.fd < 0) fail(shown_);
-    pour(in.fd, path_, out.fd, shown_);
-    discard(path_);
-  } else {
-    // mkstemp made it readable for the owner alone: give it what a plain creation would have given
-    const mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(in.fd, 0666 & ~mask) != 0 || fsync(in.fd) != 0) fail(shown_);
-    if (rename(path_.c_str(), target_.c_str()) != 0) fail(shown_);
-    forget(path_);
+    pour(fd_, temporary_folder(), out.fd, shown_);
+    return;
   }
-  done_ = true;
+  // it was made readable for the owner alone: give it what it replaces has, or what a plain creation would
+  // have given
+  struct stat before;
+  const mode_t mask = umask(0);
+  umask(mask);
+  const mode_t mode = stat(target_.c_str(), &before) == 0 ? before.st_mode & 0777 : 0666 & ~mask;
+  if (fchmod(fd_, mode) != 0 || fsync(fd_) != 0) fail(shown_);
+  const bool is_nameless = path_ == path_of(fd_);
+  if ((is_nameless ? link_as(path_, folder_of(target_), target_) : move_to(path_, target_)) != 0)
+    fail(shown_);
 }
 
 }  // namespace q

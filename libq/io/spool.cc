@@ -1,6 +1,5 @@
 #include "io/spool.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/stream.h"
 #include "base/text.h"
 #include "q/error.h"
 
@@ -21,16 +21,6 @@ constexpr size_t kBlock = size_t{1} << 16;
 
 [[noreturn]] void fail(const std::string& place) {
   throw Error(ErrorKind::kSystem, text(place, ": ", std::strerror(errno)));
-}
-
-// Nothing is left of it, however the process ends.
-int open_nameless(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return fd;
-  std::string path = folder + "/q.XXXXXX";  // a file system that knows no nameless files
-  const int named = mkostemp(path.data(), O_CLOEXEC);
-  if (named >= 0) unlink(path.c_str());
-  return named;
 }
 
 }  // namespace

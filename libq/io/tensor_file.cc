@@ -1,5 +1,6 @@
 // Tensor files: written as they grow, read row by row.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "base/text.h"
@@ -18,10 +19,13 @@ namespace {
 // Bytes that are copied at a time.
 constexpr size_t kPiece = size_t{1} << 20;
 
+// A file without a name lies where its link in /proc leads: "/there/#42 (deleted)".
 std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+  std::error_code no_link;
+  const std::filesystem::path target = std::filesystem::read_symlink(path, no_link);
+  const std::filesystem::path folder =
+      (target.is_absolute() ? target : std::filesystem::path(path)).parent_path();
+  return folder.empty() ? "." : folder.string();
 }
 
 int64_t row_elements(const Shape& shape) {

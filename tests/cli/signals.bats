@@ -22,18 +22,29 @@ teardown() {
   [ -z "${started-}" ] || kill -s KILL "$started" 2> /dev/null || true
 }
 
-# Starts the command with the model on a pipe, and waits until there are as many temporaries. Its process id is then in $started.
-start() {
-  local temporaries=$1 tries=0
-  shift
-  # a shell in the background ignores SIGINT, and hands that down
-  env --default-signal=INT,TERM,HUP "$@" < <(cat tiny.h5) 2> "$BATS_TEST_TMPDIR/stderr" 3>&- &
-  started=$!
-  until [ "$(find "$TMPDIR" "$out" -mindepth 1 | wc -l)" -ge "$temporaries" ]; do
+# How many files without a name the process has open.
+nameless() {
+  find "/proc/$1/fd" -lname '*(deleted)' -printf '%l\n' 2> /dev/null | sort -u | wc -l
+}
+
+# Waits until the process $started has so many temporaries.
+wait_for() {
+  local tries=0
+  until [ "$(nameless "$started")" -ge "$1" ]; do
     [ $((++tries)) -lt 2000 ]
     kill -0 "$started"
     sleep 0.01  # there is no other sign of how far it is
   done
+}
+
+# Starts the command with the model on a pipe, and waits until there are as many temporaries. Its process id is then in $started.
+start() {
+  local temporaries=$1
+  shift
+  # a shell in the background ignores SIGINT, and hands that down
+  env --default-signal=INT,TERM,HUP "$@" < <(cat tiny.h5) 2> "$BATS_TEST_TMPDIR/stderr" 3>&- &
+  started=$!
+  wait_for "$temporaries"
 }
 
 # Sends the signal: the process ends by it, and soon.
@@ -53,6 +64,15 @@ ended_by() {
   done
 }
 
+@test "SIGKILL leaves neither output nor temporary" {
+  start 2 q-run - --data endless.npy -o "$out/result.h5"
+  ended_by KILL
+  nothing_left
+  start 2 q-run - --data endless.npy > "$BATS_TEST_TMPDIR/result.h5"
+  ended_by KILL
+  nothing_left
+}
+
 @test "a run to standard output leaves no temporary, and no byte of output" {
   start 2 q-run - --data endless.npy > "$BATS_TEST_TMPDIR/result.h5"
   ended_by TERM
@@ -63,7 +83,7 @@ ended_by() {
 @test "an output file of an earlier run stays as it was" {
   mkdir "$out/folder"
   echo precious > "$out/folder/result.h5"
-  start 4 q-run - --data endless.npy -o "$out/folder/result.h5"
+  start 2 q-run - --data endless.npy -o "$out/folder/result.h5"
   ended_by INT
   [ "$(cat "$out/folder/result.h5")" = precious ]
   [ "$(ls -A "$out/folder")" = result.h5 ]
@@ -85,7 +105,7 @@ ended_by() {
       < <(head -c 1000 tiny.h5; read -r < "$BATS_TEST_TMPDIR/go"; tail -c +1001 tiny.h5)
   ) &
   started=$!
-  until [ "$(find "$TMPDIR" "$out" -mindepth 1 | wc -l)" -ge 1 ]; do sleep 0.01; done
+  wait_for 1
   kill -s HUP "$started"
   echo > "$BATS_TEST_TMPDIR/go"
   wait "$started"

@@ -147,6 +147,16 @@ teardown() {
   [ "$(stat -c %a "$out/fused.h5")" = 640 ]
 }
 
+@test "an output file keeps the permissions of the one it replaces" {
+  for mode in 600 644 755; do
+    echo old > "$out/fused.h5"
+    chmod "$mode" "$out/fused.h5"
+    q-fuse -q tiny.h5 -o "$out/fused.h5"
+    [ "$(stat -c %a "$out/fused.h5")" = "$mode" ]
+    same_bytes fused.h5 "$out/fused.h5"
+  done
+}
+
 @test "an output file replaces the one before it" {
   head -c 1000000 /dev/zero > "$out/fused.h5"
   q-fuse -q tiny.h5 -o "$out/fused.h5"
@@ -165,6 +175,21 @@ teardown() {
   same_bytes fused.h5 "$out/model.h5"
 }
 
+@test "the output may be any input, and its old content is what is read" {
+  q-run tiny.h5 --data data.h5 -o "$BATS_TEST_TMPDIR/result.h5"
+  for output in model.h5 data.h5; do
+    cp tiny.h5 "$out/model.h5"
+    cp data.h5 "$out/data.h5"
+    q-run "$out/model.h5" --data "$out/data.h5" -o "$out/$output"
+    same_bytes "$BATS_TEST_TMPDIR/result.h5" "$out/$output"
+  done
+  cp observed.h5 "$out/a.h5"
+  q-observe -q tiny.h5 --data data.h5 -o "$out/b.h5"
+  q-calibrate -q "$out/a.h5" "$out/b.h5" -o "$BATS_TEST_TMPDIR/result.h5"
+  q-calibrate -q "$out/a.h5" "$out/b.h5" -o "$out/b.h5"
+  same_bytes "$BATS_TEST_TMPDIR/result.h5" "$out/b.h5"
+}
+
 @test "an output that is a symbolic link is written where it leads" {
   mkdir "$BATS_TEST_TMPDIR/there"
   echo old > "$BATS_TEST_TMPDIR/there/real.h5"
@@ -172,6 +197,27 @@ teardown() {
   q-fuse -q tiny.h5 -o "$out/link.h5"
   [ -L "$out/link.h5" ]
   same_bytes fused.h5 "$BATS_TEST_TMPDIR/there/real.h5"
+}
+
+@test "an output that is a symbolic link to nothing is refused" {
+  ln -s nowhere.h5 "$BATS_TEST_TMPDIR/link.h5"
+  refused "q-fuse: $BATS_TEST_TMPDIR/link.h5: not writing through dangling symlink" \
+    q-fuse -q tiny.h5 -o "$BATS_TEST_TMPDIR/link.h5"
+  [ -L "$BATS_TEST_TMPDIR/link.h5" ]
+  [ ! -e "$BATS_TEST_TMPDIR/nowhere.h5" ]
+  ln -s loop.h5 "$BATS_TEST_TMPDIR/loop.h5"
+  refused "q-fuse: $BATS_TEST_TMPDIR/loop.h5: Too many levels of symbolic links" \
+    q-fuse -q tiny.h5 -o "$BATS_TEST_TMPDIR/loop.h5"
+}
+
+@test "an output may have the longest name there is, and no longer one" {
+  name=$(printf '%0252d.h5' 0)
+  q-fuse -q tiny.h5 -o "$out/$name"
+  same_bytes fused.h5 "$out/$name"
+  q-fuse -q tiny.h5 -o "$out/$name"
+  same_bytes fused.h5 "$out/$name"
+  rm "$out/$name"
+  refused "q-fuse: $out/0$name: File name too long" q-fuse -q tiny.h5 -o "$out/0$name"
 }
 
 @test "an output that is a named pipe is written into it" {
@@ -240,6 +286,15 @@ teardown() {
   TMPDIR=$out refused "q-import: *No space left on device" q-import -q - < <(cat "$glyphs/glyphs.onnx")
   q-import -q "$glyphs/glyphs.onnx" -o "$BATS_TEST_TMPDIR/float.h5"
   refused "q-run: *No space left on device" \
+    q-run -q "$BATS_TEST_TMPDIR/float.h5" --data "$glyphs/calib.h5" --keep /stem/conv/Conv_output_0 -o "$out/result.h5"
+}
+
+@test "a file that may not grow as large as it must is trouble" {
+  limited() { (ulimit -f 8 && "$@"); }
+  refused "q-import: $out/float.h5: File too large" limited q-import -q "$glyphs/glyphs.onnx" -o "$out/float.h5"
+  refused "q-import: *: File too large" limited q-import -q - < <(cat "$glyphs/glyphs.onnx")
+  q-import -q "$glyphs/glyphs.onnx" -o "$BATS_TEST_TMPDIR/float.h5"
+  refused "q-run: $out/result.h5: File too large" limited \
     q-run -q "$BATS_TEST_TMPDIR/float.h5" --data "$glyphs/calib.h5" --keep /stem/conv/Conv_output_0 -o "$out/result.h5"
 }
 
