@@ -81,6 +81,7 @@ q::ExitStatus run(q::Job& job) {
                                                  ": wanted two models, --data, and no --no-local"));
   const q::Comparison comparison = sample_options.data.empty() ? compare_files(job) : compare_models(job);
   const std::vector<std::string> found = shortfalls(comparison);
+  job.check_inputs();
   if (suggest > 0)
     std::cout << q::recipe_patch(comparison);
   else if (json)

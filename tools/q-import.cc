@@ -44,7 +44,7 @@ q::ImportOptions import_options(q::Job& job) {
       throw q::Error(q::ErrorKind::kUsage, q::text("--shape ", name, " is given twice"));
   }
   if (data.empty()) return options;
-  const std::string path = data == "-" ? job.open("-").path() : data;
+  const std::string path = job.open_data(data);
   options.data = [path](const std::string& input, bool is_only) {
     return q::data_shape(path, input, is_only, data == "-" ? q::shown("-") : "");
   };

@@ -37,12 +37,13 @@ void print_observers() {
   }
 }
 
-void print_tensors(const q::InputFile& input) {
-  const q::TensorReader reader(input.path(), input.shown());
-  if (json)
-    std::cout << q::tensors_json(reader).dump(2) << '\n';
-  else
-    std::cout << q::tensors_text(reader);
+std::string described(const q::File& file, const q::InputFile& input) {
+  if (file.format == q::Format::kTensors) {
+    const q::TensorReader reader(input.path(), input.shown());
+    return json ? q::tensors_json(reader).dump(2) + '\n' : q::tensors_text(reader);
+  }
+  if (json) return q::info_json(file).dump(2) + '\n';
+  return dot ? q::info_dot(file) : q::info_text(file);
 }
 
 q::ExitStatus run(q::Job& job) {
@@ -53,14 +54,9 @@ q::ExitStatus run(q::Job& job) {
   if (dot && file.format != q::Format::kModel)
     throw q::Error(q::ErrorKind::kUsage,
                    q::text(input.shown(), ": is ", q::name_of(file.format), ", --dot wants q-model"));
-  if (file.format == q::Format::kTensors)
-    print_tensors(input);
-  else if (json)
-    std::cout << q::info_json(file).dump(2) << '\n';
-  else if (dot)
-    std::cout << q::info_dot(file);
-  else
-    std::cout << q::info_text(file);
+  const std::string words = described(file, input);
+  job.check_inputs();
+  std::cout << words;
   return q::kDone;
 }
 

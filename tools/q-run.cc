@@ -119,6 +119,7 @@ q::ExitStatus run(q::Job& job) {
   job.report(samples.warnings);
   if (writer) {
     writer->close();
+    job.check_inputs();
     out->commit();
   }
   if (profile) print_profile(runner.executable(), job.isa, batches);

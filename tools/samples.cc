@@ -93,8 +93,7 @@ Samples open_samples(Job& job, const SampleOptions& options, const Graph& model,
   InputSpec normalisation = recipe;
   if (!options.mean.empty()) normalisation.mean = parse_numbers("--mean", options.mean);
   if (!options.std.empty()) normalisation.std = parse_numbers("--std", options.std);
-  const std::string path = options.data == "-" ? job.open("-").path() : options.data;
-  DataSet data(path, model, normalisation, options.data == "-" ? shown("-") : "");
+  DataSet data(job.open_data(options.data), model, normalisation, options.data == "-" ? shown("-") : "");
   const SampleRange range = parse_range(options.samples, data.samples());
   return {std::move(data), shown(options.data), range, std::min(batch, range.end - range.first)};
 }

@@ -175,6 +175,18 @@ const InputFile& Job::open(const std::string& path) {
   return *opened_.back();
 }
 
+std::string Job::open_data(const std::string& spec) {
+  if (spec == "-") return open(spec).path();
+  const std::string path = data_file(spec);
+  check_is_file(path, path);
+  open(path);
+  return spec;
+}
+
+void Job::check_inputs() const {
+  for (const std::unique_ptr<InputFile>& input : opened_) input->check_unchanged();
+}
+
 File Job::read(const std::string& path) {
   const InputFile& input = open(path);
   return read_file(input.path(), input.shown());
@@ -209,6 +221,7 @@ void Job::write(File file) {
   file.history = history(std::move(file.history));
   open_output();
   write_file(out_->path(), file, out_->shown());
+  check_inputs();
   out_->commit();
 }
 

@@ -79,6 +79,10 @@ class Job {
 
   // The input as a file that can be opened by name; kept until the job ends.
   const InputFile& open(const std::string& path);
+  // The data FILE[:/GROUP] as DataSet takes it. Throws when it is a pipe: samples are read in any order.
+  std::string open_data(const std::string& spec);
+  // Throws when an input has changed since it was opened: to be asked before anything is told of them.
+  void check_inputs() const;
   // A model or stats file, with its place in every message.
   File read(const std::string& path);
   // The same, which must be a model.

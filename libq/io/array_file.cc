@@ -5,6 +5,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/stream.h"
 #include "base/text.h"
 #include "io/h5_dataset.h"
 #include "io/header.h"
@@ -69,6 +70,7 @@ std::vector<Array> open_datasets(const std::string& path, const std::string& sho
 }  // namespace
 
 std::vector<Array> open_arrays(const std::string& path, const std::string& shown, const std::string& group) {
+  check_is_file(path, shown);
   const Container container = container_of(path);
   if (container == Container::kHdf5) return open_datasets(path, shown, group);
   if (!group.empty())

@@ -401,6 +401,8 @@ std::vector<int64_t> DataSet::labels(int64_t first, int64_t count) {
   return out;
 }
 
+std::string data_file(const std::string& spec) { return parse_spec(spec).path; }
+
 Shape data_shape(const std::string& spec, const std::string& input, bool is_only, const std::string& shown) {
   const Spec parsed = parse_spec(spec);
   const std::string& place = shown.empty() ? parsed.path : shown;

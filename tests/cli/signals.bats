@@ -96,6 +96,18 @@ ended_by() {
   nothing_left
 }
 
+@test "data that change while they are read are noticed" {
+  npy_head "4000000, 4" > "$BATS_TEST_TMPDIR/many.npy"
+  truncate -s $((128 + 16000000)) "$BATS_TEST_TMPDIR/many.npy"
+  start 2 q-run - --data "$BATS_TEST_TMPDIR/many.npy" -o "$out/result.h5"
+  touch "$BATS_TEST_TMPDIR/many.npy"  # long before the last of four million samples
+  local status=0
+  wait "$started" || status=$?
+  [ "$status" = 2 ]
+  [ "$(cat "$BATS_TEST_TMPDIR/stderr")" = "q-run: $BATS_TEST_TMPDIR/many.npy: changed while it was read" ]
+  nothing_left
+}
+
 @test "a signal that the caller ignores is ignored: nohup works" {
   mkfifo "$BATS_TEST_TMPDIR/go"
   (

@@ -79,11 +79,63 @@ teardown() {
   chmod u+w "$BATS_TEST_TMPDIR/locked"
 }
 
+# Starts the command, whose last input is the fifo, and changes the file $1 by the command $2 while it waits for the fifo.
+changed_meanwhile() {
+  local file=$1 change=$2 status=0
+  shift 2
+  "$@" > "$BATS_TEST_TMPDIR/stdout" 2> "$BATS_TEST_TMPDIR/stderr" 3>&- &
+  exec 5> "$BATS_TEST_TMPDIR/fifo"  # opened only when the command is there
+  "$change" "$file"
+  cat "$last" >&5
+  exec 5>&-
+  wait $! || status=$?
+  [ "$status" = 2 ]
+  [ "$(cat "$BATS_TEST_TMPDIR/stderr")" = "$1: $file: changed while it was read" ]
+  [ ! -s "$BATS_TEST_TMPDIR/stdout" ]
+}
+
+longer() { echo more >> "$1"; }
+other() { cp "$1" "$1.new" && mv "$1.new" "$1"; }
+
+@test "an input that changes while it is read is noticed" {
+  mkfifo "$BATS_TEST_TMPDIR/fifo"
+  for change in touch longer other; do
+    cp observed.h5 "$BATS_TEST_TMPDIR/in.h5"
+    last=observed.h5
+    changed_meanwhile "$BATS_TEST_TMPDIR/in.h5" "$change" \
+      q-calibrate -q "$BATS_TEST_TMPDIR/in.h5" "$BATS_TEST_TMPDIR/fifo" -o "$out/calibrated.h5"
+    nothing_left
+    q-run tiny.h5 --data data.h5 -o "$BATS_TEST_TMPDIR/in.h5"
+    cp "$BATS_TEST_TMPDIR/in.h5" "$BATS_TEST_TMPDIR/last.h5"
+    last=$BATS_TEST_TMPDIR/last.h5
+    changed_meanwhile "$BATS_TEST_TMPDIR/in.h5" "$change" q-compare "$BATS_TEST_TMPDIR/in.h5" "$BATS_TEST_TMPDIR/fifo"
+  done
+}
+
 @test "two inputs that are standard input are refused" {
   refused "q-compare: two inputs are standard input, wanted at most one" q-compare - - < tiny.h5
   refused "q-run: two inputs are standard input, wanted at most one" q-run - --data - -o "$out/result.h5" < tiny.h5
   refused "q-observe: two inputs are standard input, wanted at most one" q-observe --data - < tiny.h5
   refused "q-calibrate: two inputs are standard input, wanted at most one" q-calibrate - - < observed.h5
+}
+
+@test "a device is refused as input at once" {
+  for tool in q-import q-fuse q-calibrate q-convert q-info; do
+    refused "$tool: /dev/zero: is a device, wanted a file or a pipe" timeout 10 "$tool" /dev/zero
+    refused "$tool: standard input: is a device, wanted a file or a pipe" timeout 10 "$tool" < /dev/zero
+  done
+  refused "q-run: /dev/zero: is a device, wanted a file" timeout 10 q-run tiny.h5 --data /dev/zero -o "$out/result.h5"
+}
+
+@test "data by the name of a pipe are refused, for samples are read in any order" {
+  for tool in q-run q-observe; do
+    refused "$tool: /dev/fd/*: is a pipe, wanted a file" "$tool" tiny.h5 --data <(cat data.h5) -o "$out/result.h5"
+  done
+  mkfifo "$BATS_TEST_TMPDIR/fifo"
+  refused "q-run: $BATS_TEST_TMPDIR/fifo: is a pipe, wanted a file" \
+    timeout 10 q-run tiny.h5 --data "$BATS_TEST_TMPDIR/fifo" -o "$out/result.h5"
+  refused "q-import: $BATS_TEST_TMPDIR/fifo: is a pipe, wanted a file" \
+    timeout 10 q-import "$glyphs/glyphs.onnx" --data "$BATS_TEST_TMPDIR/fifo" -o "$out/result.h5"
 }
 
 @test "an empty standard input asks whether the command before failed" {

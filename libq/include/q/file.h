@@ -71,6 +71,8 @@ class Q_API DataSet {
   std::unique_ptr<Source> source_;
 };
 
+// The file of a spec FILE[:/group].
+Q_API std::string data_file(const std::string& spec);
 // The shape of the dataset that DataSet takes for the input of that name. is_only: the model has no other.
 // Throws as DataSet does when there is none, or it holds no numbers.
 Q_API Shape data_shape(const std::string& spec, const std::string& input, bool is_only,
