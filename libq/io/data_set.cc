@@ -62,10 +62,15 @@ bool holds_integers(const Array& array) {
   return is_integer(array.type.dtype) || array.type.dtype == DType::kBool;
 }
 
-Tensor read_rows(const Array& array, int64_t first, int64_t count) {
+Tensor read_rows(const Array& array, const std::string& place, int64_t first, int64_t count) {
   TensorType type = array.type;
   if (type.shape.rank > 0) type.shape[0] = count;
-  Tensor rows = make_tensor(std::move(type));
+  Tensor rows;
+  try {
+    rows = make_tensor(std::move(type));
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(place, ": ", error.what()));
+  }
   array.read(first, count, rows.data.get());
   return rows;
 }
@@ -86,16 +91,7 @@ struct Input {
   std::optional<Tensor> for_all = {};
 
   Tensor read(int64_t first, int64_t count) const {
-    try {
-      return read_in_place(first, count);
-    } catch (const Error& error) {  // too little memory
-      if (std::string_view(error.what()).starts_with(place)) throw;
-      throw Error(error.kind(), text(place, ": ", error.what()));
-    }
-  }
-
-  Tensor read_in_place(int64_t first, int64_t count) const {
-    Tensor raw = read_rows(array, first * rows, count * rows);
+    Tensor raw = read_rows(array, place, first * rows, count * rows);
     if (!takes_any_batch()) raw.type.shape = type.shape;
     if (is_plain_integer()) return as_integers(raw);
     Tensor reals = raw.type.dtype == DType::kF32 ? raw : as_floats(raw);
@@ -385,7 +381,7 @@ std::vector<int64_t> DataSet::labels(int64_t first, int64_t count) {
     fail(text("labels are ", sample_text(shape), ", wanted one integer per sample"));
   if (first < 0 || count < 0 || first > shape[0] - count)
     fail(text("labels ", first, " to ", first + count, ", wanted some of ", shape[0]));
-  const Tensor rows = read_rows(array, first, count);
+  const Tensor rows = read_rows(array, place, first, count);
   std::vector<int64_t> out(static_cast<size_t>(count));
   if (holds_integers(array)) {
     convert(rows, out.data());
