@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string describe(const Value& value) {
-  return text(value.name, ' ', name_of(value.type.dtype), ' ', to_string(value.type.shape));
+  return text(printable(value.name), ' ', name_of(value.type.dtype), ' ', to_string(value.type.shape));
 }
 
 // Columns of a line: the first word of a section stands on its first line only.
@@ -50,8 +50,9 @@ std::string history_text(const std::vector<HistoryRecord>& history) {
   std::string out;
   Section section("history");
   for (const HistoryRecord& record : history)
-    out += section.line(text(record.tool, ' ', record.version, record.arguments.empty() ? "" : " ",
-                             record.arguments, record.recipe.empty() ? "" : " recipe ", record.recipe));
+    out += section.line(
+        printable(text(record.tool, ' ', record.version, record.arguments.empty() ? "" : " ",
+                       record.arguments, record.recipe.empty() ? "" : " recipe ", record.recipe)));
   return out;
 }
 
@@ -102,8 +103,9 @@ std::string nodes_text(const Graph& graph, const Coverage& coverage) {
     left.resize(11, ' ');
     left += form.op;
     left.resize(std::max<size_t>(left.size() + 1, 30), ' ');
-    out += text(left, form.node, " -> ", name_of(output.type.dtype), ' ', to_string(output.type.shape),
-                scale_text(output.type.qparams), form.reason.empty() ? "" : ": ", form.reason, '\n');
+    out += text(left, printable(form.node), " -> ", name_of(output.type.dtype), ' ',
+                to_string(output.type.shape), scale_text(output.type.qparams),
+                form.reason.empty() ? "" : ": ", printable(form.reason), '\n');
   }
   return out;
 }
@@ -128,7 +130,7 @@ std::string stats_text(const Stats& stats) {
       "\n";
   for (const auto& [name, entry] : stats.entries) {
     const ObserverDef& def = *find_observer(entry.observer);
-    out += text("  ", name, ": ", entry.observer, ", ", def.count(entry.state), " values");
+    out += text("  ", printable(name), ": ", entry.observer, ", ", def.count(entry.state), " values");
     if (!def.per_channel && def.count(entry.state) > 0) {
       Observation minmax;
       minmax.method = "minmax";
@@ -247,7 +249,7 @@ std::string info_dot(const File& file) {
   const std::vector<std::vector<NodeId>> readers = consumers(graph);
   std::string out = "digraph model {\n  node [shape=box, style=filled];\n";
   for (size_t i = 0; i < graph.nodes.size(); ++i)
-    out += text("  n", i, " [label=", dot_quoted(graph.nodes[i].name + "\n" + graph.nodes[i].op),
+    out += text("  n", i, " [label=", dot_quoted(printable(graph.nodes[i].name) + "\n" + graph.nodes[i].op),
                 ", fillcolor=", color_of(coverage.nodes[i].form), "];\n");
   const auto edge = [&](const std::string& from, NodeId to, const Value& value) {
     out += text("  ", from, " -> n", to,
@@ -256,7 +258,8 @@ std::string info_dot(const File& file) {
   };
   for (ValueId id : graph.inputs) {
     const Value& value = graph.values[static_cast<size_t>(id)];
-    out += text("  i", id, " [label=", dot_quoted(value.name), ", shape=ellipse, fillcolor=white];\n");
+    out += text("  i", id, " [label=", dot_quoted(printable(value.name)),
+                ", shape=ellipse, fillcolor=white];\n");
     for (NodeId reader : readers[static_cast<size_t>(id)]) edge(text("i", id), reader, value);
   }
   for (size_t i = 0; i < graph.nodes.size(); ++i)
@@ -269,7 +272,7 @@ std::string info_dot(const File& file) {
 std::string tensors_text(const TensorReader& reader) {
   std::string out = Section("format").line("tensors");
   for (const TensorReader::Entry& entry : reader.entries())
-    out += text("  ", entry.name, ' ', name_of(entry.type.dtype), ' ', to_string(entry.type.shape),
+    out += text("  ", printable(entry.name), ' ', name_of(entry.type.dtype), ' ', to_string(entry.type.shape),
                 scale_text(entry.type.qparams), '\n');
   return out;
 }

@@ -85,7 +85,7 @@ q::ExitStatus run(q::Job& job) {
   if (suggest > 0)
     std::cout << q::recipe_patch(comparison);
   else if (json)
-    std::cout << q::as_json(comparison).dump(2) << '\n';
+    std::cout << q::as_lines(q::as_json(comparison));
   else if (tsv)
     std::cout << q::as_tsv(comparison);
   else

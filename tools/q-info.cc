@@ -6,6 +6,7 @@
 #include "info.h"
 #include "q/observer.h"
 #include "q/op.h"
+#include "report.h"
 #include "tool.h"
 
 namespace {
@@ -40,9 +41,9 @@ void print_observers() {
 std::string described(const q::File& file, const q::InputFile& input) {
   if (file.format == q::Format::kTensors) {
     const q::TensorReader reader(input.path(), input.shown());
-    return json ? q::tensors_json(reader).dump(2) + '\n' : q::tensors_text(reader);
+    return json ? q::as_lines(q::tensors_json(reader)) : q::tensors_text(reader);
   }
-  if (json) return q::info_json(file).dump(2) + '\n';
+  if (json) return q::as_lines(q::info_json(file));
   return dot ? q::info_dot(file) : q::info_text(file);
 }
 

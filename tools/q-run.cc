@@ -82,7 +82,7 @@ void print_profile(const q::Executable& executable, const std::string& isa, int6
     }
     std::printf("%10.4f %5.1f%% %9s %6s  %-18s %-16s %s\n", 1e3 * seconds, 100 * step->seconds / total,
                 rate.c_str(), limit.c_str(), (step->kernel + row).c_str(), step->op.c_str(),
-                step->node.c_str());
+                q::printable(step->node).c_str());
   }
 }
 

@@ -28,14 +28,14 @@ std::string line(const TensorRow& row) {
   std::snprintf(out, sizeof out, "%9s %9s %9s %11.4g %11.4g  ", fixed(sqnr_db(row.cumulative), 2).c_str(),
                 local_db(row).c_str(), fixed(cosine(row.cumulative), 6).c_str(), row.cumulative.max_error,
                 mean_error(row.cumulative));
-  return out + row.name + (row.op.empty() ? "" : " (" + row.op + ")") + "\n";
+  return out + printable(row.name) + (row.op.empty() ? "" : " (" + row.op + ")") + "\n";
 }
 
 // Under its line, where it is known.
 std::string cause_line(const TensorRow& row) {
   if (!row.cause) return "";
-  return text("          ", fixed(sqnr_db(row.cause->alone), 2), " dB from its ", row.cause->part, " alone; ",
-              row.cause->reason, "\n");
+  return text("          ", fixed(sqnr_db(row.cause->alone), 2), " dB from its ", printable(row.cause->part),
+              " alone; ", printable(row.cause->reason), "\n");
 }
 
 bool has_local(const TensorRow& row) { return row.local.has_value(); }
@@ -49,9 +49,13 @@ std::string fixed(double value, int digits) {
   return out;
 }
 
+std::string as_lines(const Json& json) {
+  return json.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
+}
+
 std::string yaml_quoted(const std::string& words) {
   std::string out = "'";
-  for (char c : words) out += c == '\'' ? "''" : std::string(1, c);
+  for (char c : printable_pattern(words)) out += c == '\'' ? "''" : std::string(1, c);
   return out + "'";
 }
 
@@ -82,12 +86,13 @@ std::string as_tsv(const Comparison& c) {
       "tensor\tnode\top\toutput\tsqnr_db\tlocal_sqnr_db\tcosine\tmax_error\tmean_error\tpart\tpart_sqnr_"
       "db\tcause\n";
   for (const TensorRow& row : c.rows)
-    out += text(row.name, '\t', row.node, '\t', row.op, '\t', row.is_output ? "yes" : "no", '\t',
-                fixed(sqnr_db(row.cumulative), 4), '\t', row.local ? fixed(sqnr_db(*row.local), 4) : "", '\t',
-                fixed(cosine(row.cumulative), 8), '\t', number(row.cumulative.max_error), '\t',
-                number(mean_error(row.cumulative)), '\t', row.cause ? row.cause->part : "", '\t',
-                row.cause ? fixed(sqnr_db(row.cause->alone), 4) : "", '\t',
-                row.cause ? row.cause->reason : "", '\n');
+    out +=
+        text(printable(row.name), '\t', printable(row.node), '\t', row.op, '\t', row.is_output ? "yes" : "no",
+             '\t', fixed(sqnr_db(row.cumulative), 4), '\t', row.local ? fixed(sqnr_db(*row.local), 4) : "",
+             '\t', fixed(cosine(row.cumulative), 8), '\t', number(row.cumulative.max_error), '\t',
+             number(mean_error(row.cumulative)), '\t', row.cause ? printable(row.cause->part) : "", '\t',
+             row.cause ? fixed(sqnr_db(row.cause->alone), 4) : "", '\t',
+             row.cause ? printable(row.cause->reason) : "", '\n');
   return out;
 }
 
@@ -127,8 +132,8 @@ std::string recipe_patch(const Comparison& comparison) {
   for (const TensorRow* row : worst_rows(comparison)) {
     if (!row->cause) continue;
     if (written.empty()) out += "rules:\n";
-    out += text("  # ", row->node, " (", row->op, "), ", fixed(sqnr_db(*row->local), 2),
-                " dB: ", row->cause->part, ": ", row->cause->reason, "\n");
+    out += text("  # ", printable(row->node), " (", row->op, "), ", fixed(sqnr_db(*row->local), 2),
+                " dB: ", printable(row->cause->part), ": ", printable(row->cause->reason), "\n");
     for (const std::string& rule : row->cause->rules)
       if (written.insert(rule).second) out += text("  - ", rule, "\n");
   }

@@ -11,7 +11,10 @@ namespace q {
 // value with `digits` after the point; "inf", "-inf", "nan".
 std::string fixed(double value, int digits);
 
-// A YAML scalar in quotes.
+// JSON over several lines, in ASCII whatever bytes names have.
+std::string as_lines(const nlohmann::ordered_json& json);
+
+// A pattern for a rule's name as a YAML scalar in quotes.
 std::string yaml_quoted(const std::string& words);
 
 // How many tensors the text shows when not all are wanted.

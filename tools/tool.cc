@@ -226,7 +226,7 @@ void Job::write(File file) {
 }
 
 void Job::say(const std::string& line) const {
-  if (!quiet) std::cerr << tool_->name << ": " << line << '\n';
+  if (!quiet) std::cerr << printable(text(tool_->name, ": ", line)) << '\n';
 }
 
 void Job::report(const Changes& changes) const {
@@ -309,7 +309,7 @@ ExitStatus parse_and_run(const Tool& tool, Job& job, std::string* progress, bool
 
 int tool_main(const Tool& tool, int argc, char** argv) {
   const auto trouble = [&](const std::string& what) {
-    std::cerr << tool.name << ": " << what << '\n';
+    std::cerr << printable(text(tool.name, ": ", what)) << '\n';
     return kTrouble;
   };
   hold_standard_streams();

@@ -85,6 +85,8 @@ std::string unpadded(const char* begin, size_t length, H5T_str_t padding) {
     const size_t last = found.find_last_not_of(' ');
     return std::string(found.substr(0, last == std::string_view::npos ? 0 : last + 1));
   }
+  // padded with it, a text may hold NUL; ended by it, it ends at the first
+  if (padding == H5T_STR_NULLPAD) return std::string(found.substr(0, found.find_last_not_of('\0') + 1));
   return std::string(found.substr(0, found.find('\0')));
 }
 

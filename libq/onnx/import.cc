@@ -73,6 +73,7 @@ class Builder {
   Graph graph_;
   std::unordered_map<std::string, Known> known_;
   std::unordered_set<std::string> names_;  // of values in the graph, and of those that will come
+  std::unordered_map<std::string, std::string>
 };
 
 Graph Builder::build() {
@@ -399,13 +400,6 @@ Graph build_graph(OnnxModel model, const ImportOptions& options, Changes& change
   return graph;
 }
 
-// Names from the file may hold anything; a message is one line.
-std::string one_line(std::string message) {
-  for (char& c : message)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-  return message;
-}
-
 }  // namespace
 
 Graph import_onnx(const std::string& path, const std::string& shown, Changes& changes,
@@ -413,12 +407,12 @@ Graph import_onnx(const std::string& path, const std::string& shown, Changes& ch
   try {
     return build_graph(read_onnx_model(path, shown, changes), options, changes);
   } catch (const Error& error) {
-    throw Error(error.kind(), one_line(text(shown, ": ", error.what())));
+    throw Error(error.kind(), text(shown, ": ", error.what()));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::kSystem, text(shown, ": out of memory"));
   } catch (const std::exception& error) {
     // libonnx and protobuf throw types of their own
-    throw Error(ErrorKind::kInvalid, one_line(text(shown, ": ", error.what())));
+    throw Error(ErrorKind::kInvalid, text(shown, ": ", error.what()));
   }
 }
 

@@ -1,5 +1,5 @@
 // Makes and damages HDF5 files for the tests of the tools: edit_model FILE < commands, one on a line. What is
-// there is replaced.
+// there is replaced. \xNN in a word is a byte.
 //   group PATH
 //   attribute PATH NAME TYPE VALUE...
 //     TYPE: int float text; ints floats texts for a list; none for an empty dataspace
@@ -197,6 +197,17 @@ void remove_object(const Words& words) {
   require(H5Adelete(require(H5Oopen(file, path.c_str(), H5P_DEFAULT)), words[2].c_str()));
 }
 
+// The word with the bytes that its escapes stand for.
+std::string unescaped(const std::string& escaped) {
+  std::string out;
+  for (size_t i = 0; i < escaped.size(); ++i) {
+    const bool is_escape = escaped.compare(i, 2, "\\x") == 0 && i + 4 <= escaped.size();
+    out += is_escape ? static_cast<char>(std::stoi(escaped.substr(i + 2, 2), nullptr, 16)) : escaped[i];
+    if (is_escape) i += 3;
+  }
+  return out;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -214,7 +225,7 @@ int main(int argc, char** argv) {
   for (std::string line; std::getline(std::cin, line);) {
     std::stringstream split(line);
     Words words;
-    for (std::string each; split >> each;) words.push_back(each);
+    for (std::string each; split >> each;) words.push_back(unescaped(each));
     if (words.empty()) continue;
     try {
       require(file);

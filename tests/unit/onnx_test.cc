@@ -105,7 +105,7 @@ TEST_F(Import, RefusesAnOutputThatNothingComputes) {
 TEST_F(Import, RefusesControlCharactersInNamesInOneLine) {
   ModelProto model = relu_model();
   model.mutable_graph()->mutable_node(0)->set_name("a\nb");
-  EXPECT_EQ(refusal(model), "m.onnx: node a?b: a control character in the name, wanted none");
+  EXPECT_EQ(refusal(model), "m.onnx: node a\\x0ab: a control character in the name, wanted none");
 }
 
 // ---- the file ----

@@ -19,10 +19,11 @@ enum class ErrorKind {
   kSystem,       // the operating system refused: missing file, full disk
 };
 
-// what() is one line, `place: found, wanted`, lower case, without the program's name.
+// what() is one line of at most 500 bytes, `place: found, wanted`, lower case, without the program's name.
+// Whatever bytes of a file are in the text, it is fit for a terminal.
 class Q_API Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& text);
   ErrorKind kind() const { return kind_; }
 
  private:
