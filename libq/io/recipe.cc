@@ -10,6 +10,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "base/stream.h"
 #include "base/text.h"
 #include "io/recipe_source.h"
 #include "q/op.h"
@@ -24,7 +25,8 @@ constexpr int kMaxNodes = 1 << 16, kMaxFiles = 64, kMaxDepth = 16;
 // One document: its nodes with their places in messages.
 class Document {
  public:
-  explicit Document(std::string shown) : shown_(std::move(shown)) {}
+  // quotes: messages may say what is in it.
+  Document(std::string shown, bool quotes) : shown_(std::move(shown)), quotes_(quotes) {}
 
   std::string place(const YAML::Mark& mark) const {
     if (mark.is_null()) return shown_;
@@ -49,8 +51,7 @@ class Document {
         refuse(entry.first, text("a key is ", kind_of(entry.first), ", wanted one of ", list(keys)));
       const std::string& key = entry.first.Scalar();
       if (std::ranges::find(keys, key) == keys.end())
-        refuse(entry.first,
-               text("unknown key ", shortened(key), " in ", what, ", wanted one of ", list(keys)));
+        refuse(entry.first, text("unknown key ", quoted(key), " in ", what, ", wanted one of ", list(keys)));
       if (std::ranges::find(seen, key) != seen.end())
         refuse(entry.first, text("key ", key, " is given twice"));
       seen.push_back(key);
@@ -76,7 +77,7 @@ class Document {
   bool boolean(const YAML::Node& node, std::string_view what) {
     const std::string word = plain(node, what, "true or false");
     if (word != "true" && word != "false")
-      refuse(node, text(what, " is ", shortened(word), ", wanted true or false"));
+      refuse(node, text(what, " is ", quoted(word), ", wanted true or false"));
     return word == "true";
   }
 
@@ -89,18 +90,19 @@ class Document {
   double real(const YAML::Node& node, std::string_view what) {
     double value;
     read_number(plain(node, what, "a number"), &value, node, what, "a number");
-    if (!std::isfinite(value)) refuse(node, text(what, " is ", number(value), ", wanted a finite number"));
+    if (!std::isfinite(value))
+      refuse(node, text(what, " is ", quoted(number(value)), ", wanted a finite number"));
     return value;
   }
 
-  // Long texts are cut, so that a message stays a line.
-  static std::string shortened(const std::string& found) {
+  // A part of the document for messages, cut when it is long.
+  std::string quoted(const std::string& found) const {
     constexpr size_t kLength = 60;
-    std::string out = found.substr(0, kLength);
-    std::ranges::replace_if(
-        out, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
-    return found.size() > kLength ? out + "..." : out;
+    if (!quotes_) return "...";
+    return found.size() > kLength ? printable(found.substr(0, kLength)) + "..." : printable(found);
   }
+  // What is wrong with its form, in the words of the parser.
+  std::string quoted(const YAML::Exception& error) const { return quotes_ ? error.msg : "not valid YAML"; }
 
   static std::string list(std::span<const std::string_view> words) {
     std::string out;
@@ -113,10 +115,10 @@ class Document {
     if (++nodes_ > kMaxNodes) refuse(node, text("more than ", kMaxNodes, " values, wanted a recipe"));
   }
 
-  static std::string kind_of(const YAML::Node& node) {
+  std::string kind_of(const YAML::Node& node) const {
     if (node.IsMap()) return "a map";
     if (node.IsSequence()) return "a list";
-    return node.IsScalar() && !node.Scalar().empty() ? shortened(node.Scalar()) : "empty";
+    return node.IsScalar() && !node.Scalar().empty() ? quoted(node.Scalar()) : "empty";
   }
 
   // A scalar without quotes and without a tag.
@@ -124,7 +126,7 @@ class Document {
     count(node);
     if (!node.IsScalar()) refuse(node, text(what, " is ", kind_of(node), ", wanted ", wanted));
     if (node.Tag() != "?")
-      refuse(node, text(what, " is the text '", shortened(node.Scalar()), "', wanted ", wanted));
+      refuse(node, text(what, " is the text '", quoted(node.Scalar()), "', wanted ", wanted));
     return node.Scalar();
   }
 
@@ -133,10 +135,11 @@ class Document {
                    std::string_view wanted) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *value);
     if (error != std::errc() || end != digits.data() + digits.size())
-      refuse(node, text(what, " is ", shortened(digits), ", wanted ", wanted));
+      refuse(node, text(what, " is ", quoted(digits), ", wanted ", wanted));
   }
 
   std::string shown_;
+  bool quotes_;
   int nodes_ = 0;
 };
 
@@ -157,7 +160,7 @@ DType read_dtype(Document& document, const YAML::Node& node, Role role) {
   if (name == "i8" || name == "qint8") return DType::kI8;
   if (role == Role::kActivations && (name == "u8" || name == "quint8")) return DType::kU8;
   document.refuse(node,
-                  text("dtype ", Document::shortened(name), ", wanted ",
+                  text("dtype ", document.quoted(name), ", wanted ",
                        role == Role::kWeights ? "" : "quint8 (u8) or ", "qint8 (i8) for ", name_of(role)));
 }
 
@@ -166,8 +169,8 @@ QScheme read_scheme(Document& document, const YAML::Node& node, Role role) {
   const std::span<const std::string_view> known =
       role == Role::kWeights ? kWeightSchemes : std::span<const std::string_view>(kActivationSchemes);
   if (std::ranges::find(known, name) == known.end())
-    document.refuse(node, text("scheme ", Document::shortened(name), ", wanted one of ",
-                               Document::list(known), " for ", name_of(role)));
+    document.refuse(node, text("scheme ", document.quoted(name), ", wanted one of ", Document::list(known),
+                               " for ", name_of(role)));
   return *parse_qscheme(name);
 }
 
@@ -176,7 +179,7 @@ std::string read_observer(Document& document, const YAML::Node& node) {
   std::vector<std::string_view> known;
   for (const ObserverDef* observer : observers()) known.push_back(observer->name);
   if (std::ranges::find(known, name) == known.end())
-    document.refuse(node, text("no observer is called ", Document::shortened(name), ", wanted one of ",
+    document.refuse(node, text("no observer is called ", document.quoted(name), ", wanted one of ",
                                Document::list(known)));
   return name;
 }
@@ -189,8 +192,8 @@ std::string read_method(Document& document, const YAML::Node& node) {
     for (std::string_view method : observer->methods)
       if (std::ranges::find(known, method) == known.end()) known.push_back(method);
   if (std::ranges::find(known, name) == known.end())
-    document.refuse(node, text("no method is called ", Document::shortened(name), ", wanted one of ",
-                               Document::list(known)));
+    document.refuse(
+        node, text("no method is called ", document.quoted(name), ", wanted one of ", Document::list(known)));
   return name;
 }
 
@@ -198,15 +201,15 @@ double read_eps(Document& document, const YAML::Node& node) {
   const double eps = document.real(node, "eps");
   const float narrow = static_cast<float>(eps);
   if (!(narrow > 0) || !std::isfinite(narrow) || !std::isfinite(1 / narrow))
-    document.refuse(
-        node, text("eps is ", number(eps), ", wanted a positive binary32 number whose reciprocal is finite"));
+    document.refuse(node, text("eps is ", document.quoted(number(eps)),
+                               ", wanted a positive binary32 number whose reciprocal is finite"));
   return eps;
 }
 
 std::string read_concat(Document& document, const YAML::Node& node, Role role) {
   const std::string name = document.string(node, "concat");
   if (role != Role::kActivations || (name != "auto" && name != "share" && name != "requantize"))
-    document.refuse(node, text("concat is ", Document::shortened(name),
+    document.refuse(node, text("concat is ", document.quoted(name),
                                ", wanted auto, share or requantize, of activations"));
   return name;
 }
@@ -214,7 +217,8 @@ std::string read_concat(Document& document, const YAML::Node& node, Role role) {
 double read_percentile(Document& document, const YAML::Node& node) {
   const double percentile = document.real(node, "percentile");
   if (!(percentile > 0 && percentile <= 100))
-    document.refuse(node, text("percentile is ", number(percentile), ", wanted more than 0, at most 100"));
+    document.refuse(node, text("percentile is ", document.quoted(number(percentile)),
+                               ", wanted more than 0, at most 100"));
   return percentile;
 }
 
@@ -272,8 +276,8 @@ RecipeRule read_rule(Document& document, const YAML::Node& item) {
     if (key == "op") {
       rule.op = document.string(node, key);
       if (find_op(rule.op) == nullptr)
-        document.refuse(
-            node, text("no operator is called ", Document::shortened(rule.op), ", wanted one of q-ops(7)"));
+        document.refuse(node,
+                        text("no operator is called ", document.quoted(rule.op), ", wanted one of q-ops(7)"));
     } else if (key == "name") {
       rule.name = document.string(node, key);
     } else if (key == "quantize") {
@@ -328,15 +332,17 @@ YAML::Node parse_yaml(const std::string& bytes, const Document& document) {
   } catch (const YAML::DeepRecursion& error) {
     throw Error(ErrorKind::kInvalid, text(document.place(error.mark), ": nested too deep, wanted a recipe"));
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorKind::kInvalid, text(document.place(error.mark), ": ", error.msg));
+    throw Error(ErrorKind::kInvalid, text(document.place(error.mark), ": ", document.quoted(error)));
   }
 }
 
 class Loader {
  public:
-  // What the file found as `name` says is laid over what has been read.
-  void add_file(const std::string& name, const std::string& folder) {
+  // What the file found as `name` says is laid over what has been read. is_extended: a recipe names it, and
+  // who writes a recipe has no right to read the other files of who uses it.
+  void add_file(const std::string& name, const std::string& folder, bool is_extended) {
     const std::string path = find_recipe(name, folder);
+    if (is_extended) check_is_file(path, path);
     const std::string identity = identity_of(path);
     if (std::ranges::find(open_, identity) != open_.end())
       throw Error(ErrorKind::kInvalid,
@@ -345,12 +351,12 @@ class Loader {
       throw Error(ErrorKind::kInvalid,
                   text(path, ": more than ", kMaxDepth, " recipes deep or ", kMaxFiles, " in all"));
     open_.push_back(identity);
-    add_text(read_recipe(path), path, folder_of(path));
+    add_text(read_recipe(path), path, folder_of(path), !is_extended);
     open_.pop_back();
   }
 
-  void add_text(const std::string& bytes, const std::string& shown, const std::string& folder) {
-    Document document(shown);
+  void add_text(const std::string& bytes, const std::string& shown, const std::string& folder, bool quotes) {
+    Document document(shown, quotes);
     const YAML::Node root = parse_yaml(bytes, document);
     // What is extended comes first, wherever it is written.
     if (root.IsMap() && root["extends"].IsDefined()) extend(document, root["extends"], folder);
@@ -374,7 +380,7 @@ class Loader {
     const auto add = [&](const YAML::Node& item) {
       const std::string name = document.string(item, "extends");
       try {
-        add_file(name, folder);
+        add_file(name, folder, true);
       } catch (const Error& error) {
         throw Error(error.kind(), text(document.place(item), ": ", error.what()));
       }
@@ -442,7 +448,7 @@ Recipe load_recipe(std::span<const std::string> names) {
   Loader loader;
   std::string all;
   for (const std::string& name : names) {
-    loader.add_file(name, "");
+    loader.add_file(name, "", false);
     all += text(all.empty() ? "" : " ", name);
   }
   return loader.finish(all);
@@ -450,7 +456,7 @@ Recipe load_recipe(std::span<const std::string> names) {
 
 Recipe parse_recipe(std::string_view text, std::string_view name) {
   Loader loader;
-  loader.add_text(std::string(text), std::string(name), "");
+  loader.add_text(std::string(text), std::string(name), "", true);
   return loader.finish(std::string(name));
 }
 

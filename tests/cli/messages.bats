@@ -103,3 +103,24 @@ END
   (npy_head "3, 4" | sed 's/|u1/|\x1b/' && printf 'abcdefghijkl') > "$bad"
   refused "q-run: $bad: x: holds |\\\\x1b, wanted integers or floats" q-run tiny.h5 --data "$bad" -o "$out/result.h5"
 }
+
+@test "an extended recipe is not quoted, and is a file" {
+  recipe=$BATS_TEST_TMPDIR/recipe.yaml secret=$BATS_TEST_TMPDIR/secret
+  for content in 'password: hunter2' 'hunter2' '[hunter2' 'input: hunter2' 'rules: [{name: a, quantize: hunter2}]' \
+    'activations: {observer: hunter2}' '*hunter2' 'weights: {eps: hunter2}'; do
+    echo "$content" > "$secret"
+    echo "extends: $secret" > "$recipe"
+    refused "q-observe: $recipe:1:10: $secret:[12]:*: *" q-observe -q tiny.h5 --recipe "$recipe" --data data.h5 -o "$out/observed.h5"
+    run -1 grep hunter "$BATS_TEST_TMPDIR/stderr"
+  done
+  # what the caller names is the caller's
+  echo 'password: hunter2' > "$recipe"
+  refused "q-observe: $recipe:1:1: unknown key password *" q-observe -q tiny.h5 --recipe "$recipe" --data data.h5 -o "$out/observed.h5"
+  mkfifo "$BATS_TEST_TMPDIR/fifo"
+  echo "extends: $BATS_TEST_TMPDIR/fifo" > "$recipe"
+  refused "q-observe: $recipe:1:10: $BATS_TEST_TMPDIR/fifo: is a pipe, wanted a file" \
+    timeout 10 q-observe -q tiny.h5 --recipe "$recipe" --data data.h5 -o "$out/observed.h5"
+  echo "extends: /dev/zero" > "$recipe"
+  refused "q-observe: $recipe:1:10: /dev/zero: is a device, wanted a file" \
+    q-observe -q tiny.h5 --recipe "$recipe" --data data.h5 -o "$out/observed.h5"
+}
