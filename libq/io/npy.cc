@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -176,6 +177,20 @@ void widen(std::byte* data, size_t count) {
   }
 }
 
+// IEEE binary16 to binary32, which holds all its values.
+void widen_halves(std::byte* data, size_t count) {
+  for (size_t i = count; i-- > 0;) {  // backwards, as above
+    uint16_t half;
+    std::memcpy(&half, data + i * sizeof(half), sizeof(half));
+    const uint32_t sign = uint32_t{half} >> 15 << 31, exponent = half >> 10 & 31, fraction = half & 1023;
+    uint32_t bits = (exponent + 127 - 15) << 23 | fraction << 13;
+    if (exponent == 31) bits |= 0x7f800000u;  // infinity and NaN
+    if (exponent == 0) bits = std::bit_cast<uint32_t>(static_cast<float>(fraction) * 0x1p-24f);  // subnormal
+    bits |= sign;
+    std::memcpy(data + i * sizeof(bits), &bits, sizeof(bits));
+  }
+}
+
 void make_booleans(std::byte* data, size_t count) {
   for (size_t i = 0; i < count; ++i) data[i] = std::byte{data[i] != std::byte{0}};
 }
@@ -190,6 +205,7 @@ struct ElementType {
 constexpr ElementType kElementTypes[] = {
     {"<f4", 4, DType::kF32, nullptr},
     {"<f8", 8, DType::kF64, nullptr},
+    {"<f2", 2, DType::kF32, widen_halves},
     {"|i1", 1, DType::kI8, nullptr},
     {"|u1", 1, DType::kU8, nullptr},
     {"<i2", 2, DType::kI16, nullptr},

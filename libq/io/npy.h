@@ -8,7 +8,7 @@
 
 namespace q {
 
-// u2 becomes i32 and u4 i64. Throws when the file is cut off or not what it says.
+// u2 becomes i32, u4 i64 and f2 f32. Throws when the file is cut off or not what it says.
 Array open_npy(const std::string& path, const std::string& shown);
 // Named without ".npy", in byte order.
 std::vector<Array> open_npz(const std::string& path, const std::string& shown);

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 
 #include "build_graph.h"
 #include "io/h5.h"
@@ -320,6 +322,22 @@ TEST(NumpyFile, HoldsOneInput) {
     }
   write_content(folder / "a.npy", npy("'|b1'", "(1, 3)", bytes_of<uint8_t>({0, 1, 2})));
   EXPECT_EQ(values_of(DataSet(folder / "a.npy", model, {}).read(0, 1)[0]), (std::vector<float>{0, 1, 1}));
+}
+
+TEST(NumpyFile, HoldsHalves) {
+  const ScratchFolder folder;
+  // the greatest, 1/3 rounded, the greatest and the smallest subnormal, a negative zero, infinity
+  const std::vector<uint16_t> halves = {0x7bff, 0x3555, 0x03ff, 0x8001, 0x8000, 0xfc00};
+  write_content(folder / "a.npy", npy("'<f2'", "(2, 3)", bytes_of(halves)));
+  const std::vector<float> expected = {65504,     0x1.554p-2f, 0x1.ff8p-15f,
+                                       -0x1p-24f, -0.0f,       -std::numeric_limits<float>::infinity()};
+  const std::vector<float> found =
+      values_of(DataSet(folder / "a.npy", model_of({{"x", {kFree, 3}}}), {}).read(0, 2)[0]);
+  EXPECT_EQ(found, expected);
+  EXPECT_TRUE(std::signbit(found[4]));
+  write_content(folder / "a.npy", npy("'<f2'", "(1, 1)", bytes_of<uint16_t>({0x7e01})));
+  EXPECT_TRUE(
+      std::isnan(values_of(DataSet(folder / "a.npy", model_of({{"x", {kFree, 1}}}), {}).read(0, 1)[0])[0]));
 }
 
 TEST(NumpyArchive, HoldsInputsByName) {
