@@ -56,8 +56,10 @@ q::ExitStatus run(q::Job& job) {
   const q::InputFile& input = job.open(job.inputs[0]);
   q::File file;
   file.graph = q::import_onnx(input.path(), input.shown(), changes, import_options(job));
-  for (const char* pass : {"remove_identity", "fold_constants"})
-    file.graph = q::run_pass(pass, std::move(file.graph), {}, changes);
+  q::in_file(job.inputs[0], [&] {
+    for (const char* pass : {"remove_identity", "fold_constants"})
+      file.graph = q::run_pass(pass, std::move(file.graph), {}, changes);
+  });
   job.report(changes);
   job.write(std::move(file));
   return q::kDone;

@@ -74,6 +74,7 @@ class Builder {
   std::unordered_map<std::string, Known> known_;
   std::unordered_set<std::string> names_;  // of values in the graph, and of those that will come
   std::unordered_map<std::string, std::string>
+      computed_by_;  // constants, and the nodes they were folded from
 };
 
 Graph Builder::build() {
@@ -303,6 +304,7 @@ bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, const 
   const std::string& name = from.outputs.at(0);
   if (!can_evaluate(*mapped.op, rank) || elements(out) > most) return false;
   define_constant(name, known_constant(evaluate(*mapped.op, mapped.node.attrs, in)));
+  computed_by_[name] = from.node.name;
   changes_.push_back({"constant", from.node.name, text("computed ", name)});
   return true;
 }
@@ -322,6 +324,11 @@ ValueId Builder::value_of(const OnnxNode::Input& input, const std::string& fallb
                          known->constant->type == input.constant->type;
   if (unchanged && known->id != kNone) return known->id;
   const std::string base = input.name.empty() ? fallback_name : input.name;
+  // those of the file are left to who writes it
+  if (const auto maker = computed_by_.find(input.name);
+      maker != computed_by_.end() && !all_finite(*input.constant))
+    throw Error(ErrorKind::kInvalid,
+                text("input ", base, ", computed by node ", maker->second, ": holds NaN or infinity"));
   std::string name = base;
   for (int copy = 2; !names_.insert(name).second; ++copy) name = text(base, ".", copy);
   const ValueId id = static_cast<ValueId>(graph_.values.size());

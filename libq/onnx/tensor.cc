@@ -188,9 +188,10 @@ std::string read_external(const External& from, const std::string& folder, size_
     throw Error(ErrorKind::kInvalid, text(place, ": no regular file"));
   const uint64_t file_bytes = std::filesystem::file_size(path, error);
   const uint64_t rest = from.offset <= file_bytes ? file_bytes - from.offset : 0;
-  if (from.length.value_or(size) != size || rest < size)
-    throw Error(ErrorKind::kInvalid, text(place, ": ", std::min(rest, from.length.value_or(rest)),
-                                          " bytes from ", from.offset, " on, wanted ", size));
+  const bool has_other_length = from.length.value_or(size) != size;
+  if (has_other_length || rest < size)
+    throw Error(ErrorKind::kInvalid, text(place, ": ", has_other_length ? *from.length : rest, " bytes from ",
+                                          from.offset, " on, wanted ", size));
   std::ifstream file(path, std::ios::binary);
   std::string bytes(size, '\0');
   file.seekg(static_cast<std::streamoff>(from.offset));

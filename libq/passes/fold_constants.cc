@@ -1,5 +1,6 @@
 // Nodes that only read constants are computed now.
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
 #include "ops/shared/evaluate.h"
@@ -22,6 +23,7 @@ bool foldable(const Graph& graph, const Node& node) {
 Graph apply(Graph graph, const PassContext&, Changes& changes) {
   sort_nodes(graph);
   std::vector<Node> kept;
+  std::map<std::string, std::string> not_finite;  // value to the node that made it
   for (Node& node : graph.nodes) {
     const bool is_output =
         std::find(graph.outputs.begin(), graph.outputs.end(), node.outputs[0]) != graph.outputs.end();
@@ -33,11 +35,18 @@ Graph apply(Graph graph, const PassContext&, Changes& changes) {
     for (ValueId id : node.inputs) in.push_back(graph.values[static_cast<size_t>(id)].constant());
     const OpDef& op = *find_op(node.op);
     Value& value = graph.values[static_cast<size_t>(node.outputs[0])];
-    value.constant = constant_of(evaluate(op, complete_attrs(op, node.attrs), in));
+    Tensor result = evaluate(op, complete_attrs(op, node.attrs), in);
+    if (!all_finite(result)) not_finite.emplace(value.name, text(node.name, " (", node.op, ")"));
+    value.constant = constant_of(std::move(result));
     changes.push_back({"constant", node.name, text("computed ", value.name)});
   }
   graph.nodes = std::move(kept);
   remove_unused(graph);
+  // one that later constants were computed from is gone
+  for (const Value& value : graph.values)
+    if (const auto made = not_finite.find(value.name); made != not_finite.end())
+      throw Error(ErrorKind::kInvalid,
+                  text("node ", made->second, ": computed from constants, gives NaN or infinity"));
   return graph;
 }
 

@@ -206,4 +206,7 @@ sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
   refused "q-import: dangling.onnx: node sum: input w: made by no node, *" q-import dangling.onnx
   model 13 "$sum" 'initializer { name: "w" dims: 3 data_type: 1 float_data: [1, nan, 1] }' | encode nan.onnx
   refused "q-import: nan.onnx: initializer w: element 1 is NaN, wanted a number" q-import nan.onnx
+  model 13 'node { op_type: "Mul" name: "square" input: "w" input: "w" output: "s" } node { op_type: "Add" input: "x" input: "s" output: "y" }' \
+    'initializer { name: "w" dims: 3 data_type: 1 float_data: [1, 1e30, 1] }' | encode large.onnx
+  refused "q-import: large.onnx: node Add_1: input s, computed by node square: holds NaN or infinity" q-import large.onnx -o "$out/large.h5"
 }

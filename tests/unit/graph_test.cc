@@ -237,5 +237,23 @@ TEST(FoldConstants, ComputesWhatReadsOnlyConstants) {
   EXPECT_EQ(folded.as<float>()[1], 22.0f);
 }
 
+TEST(FoldConstants, NamesTheNodeThatGivesInfinity) {
+  const auto folded = [](bool clamped) {
+    GraphBuilder b;
+    const ValueId x = b.input("x", {kFree, 2}), big = b.constant("a", {2}, {1e30f, 1});
+    ValueId product = b.node("mul", {big, big}, "square");
+    if (clamped) product = b.node("relu6", {product}, "six");
+    b.output(b.node("add", {x, product}, "y"));
+    return pass("fold_constants", b.graph());
+  };
+  try {
+    folded(false);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "node square (mul): computed from constants, gives NaN or infinity");
+  }
+  EXPECT_EQ(folded(true).nodes.size(), 1u);  // what is left is finite
+}
+
 }  // namespace
 }  // namespace q

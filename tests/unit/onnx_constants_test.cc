@@ -197,6 +197,9 @@ TEST_F(ImportExternal, RefusesFilesThatAreMissingOrTooShort) {
             "m.onnx: initializer w: external file weights.bin: 0 bytes from 99 on, wanted 12");
   EXPECT_EQ(refusal(model("weights.bin", "0", "8")),
             "m.onnx: initializer w: external file weights.bin: 8 bytes from 0 on, wanted 12");
+  EXPECT_EQ(
+      refusal(model("weights.bin", "0", "4611686018427387904")),
+      "m.onnx: initializer w: external file weights.bin: 4611686018427387904 bytes from 0 on, wanted 12");
   EXPECT_EQ(refusal(model("weights.bin", "-4")),
             "m.onnx: initializer w: external offset \"-4\", wanted a number of bytes");
 }

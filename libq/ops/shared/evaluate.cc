@@ -1,6 +1,7 @@
 #include "ops/shared/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/dispatch.h"
 #include "ops/shared/unary.h"
@@ -41,6 +42,12 @@ Tensor evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in)
   const MutableView out_view = out.mutable_view();
   run({in_views, {&out_view, 1}});
   return out;
+}
+
+bool all_finite(const Tensor& tensor) {
+  if (tensor.type.dtype != DType::kF32) return true;
+  const float* values = tensor.as<float>();
+  return std::all_of(values, values + elements(tensor.type.shape), [](float x) { return std::isfinite(x); });
 }
 
 }  // namespace q

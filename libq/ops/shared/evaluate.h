@@ -18,4 +18,7 @@ Q_API bool can_evaluate(const OpDef& op, int rank);
 // operator throws. Precondition: can_evaluate.
 Q_API Tensor evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in);
 
+// False when an element of a float32 tensor is NaN or infinity; others are finite.
+Q_API bool all_finite(const Tensor& tensor);
+
 }  // namespace q
