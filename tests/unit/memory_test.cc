@@ -15,7 +15,8 @@ TEST(Memory, SizesAreInPowersOf1024) {
   EXPECT_EQ(parse_memory("500M"), 500u << 20);
   EXPECT_EQ(parse_memory("8G"), uint64_t{8} << 30);
   EXPECT_EQ(parse_memory("2T"), uint64_t{2} << 40);
-  for (const std::string words : {"", "G", "0", "-1", "1.5G", "4GB", "4 G", "17179869184G", "99999999999999999999"})
+  for (const std::string words :
+       {"", "G", "0", "-1", "1.5G", "4GB", "4 G", "17179869184G", "99999999999999999999"})
     EXPECT_THROW(parse_memory(words), Error) << words;
 }
 
