@@ -58,6 +58,7 @@ TEST(GuardDeathTest, AStackThatRanOutIsSurvived) {
   EXPECT_EXIT(overflow(), testing::ExitedWithCode(2), "reading it ended in a fault");
 }
 
+#ifdef __x86_64__  // QEMU, in which the tests of other processors run, has no filters
 TEST(GuardDeathTest, ReadingCannotReachOutOfTheProcess) {
   const auto reach = [] {
     give_up_rights();
@@ -69,6 +70,7 @@ TEST(GuardDeathTest, ReadingCannotReachOutOfTheProcess) {
   };
   EXPECT_EXIT(reach(), testing::ExitedWithCode(0), "");
 }
+#endif
 #endif
 
 TEST(GuardDeathTest, AStepWithoutEndIsEnded) {
