@@ -85,6 +85,9 @@ auto uninterrupted(const Work& work) {
   return result;
 }
 
+// For mkostemp; shorter than the longest names, whatever the output is called.
+std::string name_to_fill(const std::string& folder) { return folder + "/.q-" + std::string(6, 'X'); }
+
 std::string path_of(int fd) { return text("/proc/self/fd/", fd); }
 
 struct Temporary {
@@ -99,7 +102,7 @@ Temporary make_temporary(const std::string& folder, bool gets_name) {
       gets_name ? open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : open_nameless(folder);
   if (fd >= 0 && access(path_of(fd).c_str(), F_OK) == 0) return {path_of(fd), fd};
   if (fd >= 0) close(fd);
-  std::string path = folder + "/.q-XXXXXX";  // shorter than the longest names, whatever the output is called
+  std::string path = name_to_fill(folder);
   const int named = uninterrupted([&] {
     const int made = mkostemp(path.data(), O_CLOEXEC);
     if (made >= 0) remember(path);
@@ -204,7 +207,7 @@ void remove_temporaries() {
 int open_nameless(const std::string& folder) {
   const int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return fd;
-  std::string path = folder + "/.q-XXXXXX";  // a file system that knows no nameless files
+  std::string path = name_to_fill(folder);  // a file system that knows no nameless files
   return uninterrupted([&] {
     const int named = mkostemp(path.data(), O_CLOEXEC);
     if (named >= 0) unlink(path.c_str());

@@ -206,7 +206,7 @@ std::vector<Range> finish(const ObserverState& state, const Observation& observa
   if (observation.method == "minmax") return {histogram.range};
   if (observation.method == "percentile")
     return {search_percentile(histogram, observation.spec, observation.percentile)};
-  const Histogram usual = without_outliers(histogram, layout_of(state).exponent);
+  const Histogram usual = without_outliers(histogram);
   return {observation.method == "mse" ? search_mse(usual, observation.spec)
                                       : search_entropy(usual, observation.spec)};
 }

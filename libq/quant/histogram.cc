@@ -10,32 +10,21 @@ namespace {
 constexpr int64_t kFewValues = 1000, kOneOutlierIn = 10'000;
 constexpr double kFarther = 2;
 
-int64_t end_bin(const Histogram& h) { return h.first + static_cast<int64_t>(h.counts.size()); }
-
-// Bins k and -1 - k hold the same magnitudes.
 int64_t mirrored(int64_t bin) { return bin < 0 ? -1 - bin : bin; }
-
-// How many values are in bins 0, 1, 2, … or their mirror images.
-std::vector<int64_t> magnitudes(const Histogram& h) {
-  std::vector<int64_t> out(static_cast<size_t>(std::max(mirrored(h.first), mirrored(end_bin(h) - 1)) + 1));
-  for (int64_t bin = h.first; bin < end_bin(h); ++bin)
-    out[static_cast<size_t>(mirrored(bin))] += h.counts[static_cast<size_t>(bin - h.first)];
-  return out;
-}
 
 // The last bin of magnitudes that holds no outlier.
 int64_t last_usual(const Histogram& h) {
-  const std::vector<int64_t> counts = magnitudes(h);
+  const Folded folded = fold(h);
+  const int64_t last = folded.first + std::ssize(folded.counts) - 1;
+  const auto count_of = [&](int64_t bin) { return folded.counts[static_cast<size_t>(bin - folded.first)]; };
   int64_t values = 0;
-  for (size_t i = 1; i < counts.size(); ++i) values += counts[i];
-  const int64_t last = static_cast<int64_t>(counts.size()) - 1,
-                most = values < kFewValues ? 0 : std::max<int64_t>(values / kOneOutlierIn, 1);
-  int64_t beyond = counts.back(), next = last, found = last;
-  for (int64_t bin = last - 1; bin > 0 && beyond <= most; --bin) {
-    const int64_t count = counts[static_cast<size_t>(bin)];
-    if (count == 0) continue;
+  for (int64_t bin = std::max<int64_t>(folded.first, 1); bin <= last; ++bin) values += count_of(bin);
+  const int64_t most = values < kFewValues ? 0 : std::max<int64_t>(values / kOneOutlierIn, 1);
+  int64_t beyond = count_of(last), next = last, found = last;
+  for (int64_t bin = last - 1; bin > 0 && bin >= folded.first && beyond <= most; --bin) {
+    if (count_of(bin) == 0) continue;
     if (lower_edge(h.bins, next) >= kFarther * lower_edge(h.bins, bin + 1)) found = bin;
-    beyond += count;
+    beyond += count_of(bin);
     next = bin;
   }
   return found;
@@ -64,8 +53,19 @@ void drop_empty_ends(Histogram& h) {
 
 }  // namespace
 
-Histogram evened(const Histogram& split, int exponent) {
-  const BinsF32 bins = even_bins(exponent);
+int64_t end_bin(const Histogram& h) { return h.first + std::ssize(h.counts); }
+
+Folded fold(const Histogram& h) {
+  const int64_t last = end_bin(h) - 1;
+  const int64_t first = h.first >= 0 ? h.first : last < 0 ? mirrored(last) : 0;
+  Folded out{first, std::vector<int64_t>(static_cast<size_t>(std::max(last, mirrored(h.first)) - first + 1))};
+  for (int64_t bin = h.first; bin <= last; ++bin)
+    out.counts[static_cast<size_t>(mirrored(bin) - first)] += h.counts[static_cast<size_t>(bin - h.first)];
+  return out;
+}
+
+Histogram evened(const Histogram& split) {
+  const BinsF32 bins = {split.bins.scale, 0, 0, 0};
   const auto bin_at = [&](int64_t bin) { return bin_in(bins, split.bins, bin); };
   Histogram out{bins, bin_at(split.first), {}, split.range};
   out.counts.resize(static_cast<size_t>(bin_at(end_bin(split) - 1) - out.first + 1));
@@ -75,13 +75,13 @@ Histogram evened(const Histogram& split, int exponent) {
   return out;
 }
 
-Histogram without_outliers(const Histogram& split, int exponent) {
+Histogram without_outliers(const Histogram& split) {
   const int64_t last = last_usual(split);
   Histogram usual = split;
   for (int64_t bin = split.first; bin < end_bin(split); ++bin)
     if (mirrored(bin) > last) usual.counts[static_cast<size_t>(bin - split.first)] = 0;
   drop_empty_ends(usual);
-  if (usual.counts.size() == split.counts.size()) return evened(split, exponent);
+  if (usual.counts.size() == split.counts.size()) return evened(split);
 
   const float lo = static_cast<float>(lower_edge(usual.bins, usual.first)),
               hi = std::nextafter(static_cast<float>(lower_edge(usual.bins, end_bin(usual))), lo);

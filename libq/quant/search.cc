@@ -18,8 +18,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // range.
 int64_t levels_of(const QuantSpec& spec) { return int64_t{spec.quant_max} - spec.quant_min + 1; }
 
-int64_t end_bin(const Histogram& h) { return h.first + static_cast<int64_t>(h.counts.size()); }
-
 // From the lower edge of bin `from` to that of bin `to`, as far as there are values. Edges are binary32
 // numbers but for one beyond its largest, which is not taken.
 Range cut(const Histogram& h, int64_t from, int64_t to) {
@@ -33,22 +31,6 @@ std::vector<T> running_sums(std::span<const T> values) {
   std::vector<T> sums(values.size() + 1);
   for (size_t i = 0; i < values.size(); ++i) sums[i + 1] = sums[i] + values[i];
   return sums;
-}
-
-// The histogram of magnitudes: bin i and bin -1 - i become one.
-struct Folded {
-  int64_t first;
-  std::vector<int64_t> counts;
-};
-
-Folded fold(const Histogram& h) {
-  const int64_t last = end_bin(h) - 1;
-  const int64_t first = h.first >= 0 ? h.first : last < 0 ? -1 - last : 0;
-  Folded out{first, std::vector<int64_t>(static_cast<size_t>(std::max(last, -1 - h.first) - first + 1))};
-  for (int64_t bin = h.first; bin <= last; ++bin)
-    out.counts[static_cast<size_t>((bin < 0 ? -1 - bin : bin) - first)] +=
-        h.counts[static_cast<size_t>(bin - h.first)];
-  return out;
 }
 
 // The squared error, but for a constant factor, of rounding values spread evenly in bins [first, …) to the

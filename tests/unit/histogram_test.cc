@@ -61,8 +61,7 @@ Histogram histogram_of(const std::vector<std::pair<float, int64_t>>& places) {
 
 Range left_of(const std::vector<std::pair<float, int64_t>>& places) {
   const Histogram split = histogram_of(places);
-  const int exponent = even_exponent(split.range.lo, split.range.hi);
-  const Histogram found = without_outliers(split, exponent);
+  const Histogram found = without_outliers(split);
   int64_t count = 0;
   for (const auto& [x, n] : places)
     if (x >= found.range.lo && x <= found.range.hi) count += n;
@@ -115,7 +114,7 @@ TEST(Outliers, LeaveTheBinsOfValuesWithoutThemAlone) {
       {-2, 3}, {-0.001f, 7}, {0, 100}, {0.25f, 50}, {3, 1}};
   const Histogram split = histogram_of(places);
   const int exponent = even_exponent(-2, 3);
-  const Histogram kept = without_outliers(split, exponent), even = evened(split, exponent);
+  const Histogram kept = without_outliers(split), even = evened(split);
   EXPECT_EQ(kept.counts, even.counts);
   EXPECT_EQ(even.first, -1024);  // 2561 bins of 2^-9
   EXPECT_EQ(even.counts.size(), 2561u);
