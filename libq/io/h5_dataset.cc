@@ -221,23 +221,23 @@ std::string text_of(const Get& get, const Object& at) {
   return out;
 }
 
-// The datasets that a virtual one is made of; none for another. Throws unless all are in this file, and have
-// values of their own.
-std::vector<Object> sources_of(hid_t creation, const Object& dataset) {
+// The datasets that a virtual one is made of; none for another. Throws unless all values are in this file,
+// and there. Called before anything else is asked of a dataset: to know its extents HDF5 may open what it is
+// made of.
+std::vector<Object> sources_of(const Object& dataset) {
+  const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
+  const auto refuse_outside = [&] { refuse(dataset, "has values in another file, wanted them in this one"); };
+  if (H5Pget_external_count(creation) > 0) refuse_outside();
   std::vector<Object> out;
   size_t count = 0;
   if (H5Pget_layout(creation) != H5D_VIRTUAL) return out;
   require(H5Pget_virtual_count(creation, &count), dataset);
   for (size_t i = 0; i < count; ++i) {
-    const std::string file =
-                          text_of([&](char*to,
-                                      size_t size) { return H5Pget_virtual_filename(creation, i, to, size); },
-                                  dataset),
-                      name =
-                          text_of([&](char*to,
-                                      size_t size) { return H5Pget_virtual_dsetname(creation, i, to, size); },
-                                  dataset);
-    if (file != ".") refuse(dataset, "has values in another file, wanted them in this one");
+    const auto text_by = [&](auto get) {
+      return text_of([&](char* to, size_t size) { return get(creation, i, to, size); }, dataset);
+    };
+    if (text_by(H5Pget_virtual_filename) != ".") refuse_outside();
+    const std::string name = text_by(H5Pget_virtual_dsetname);
     const Object at{nullptr, dataset.file, name};
     const hid_t source = H5Dopen2(*dataset.id, name.c_str(), H5P_DEFAULT);
     if (source < 0) refuse(dataset, text("is made of ", name, ", which is not there"));
@@ -247,15 +247,6 @@ std::vector<Object> sources_of(hid_t creation, const Object& dataset) {
       refuse(dataset, text("is made of ", name, ", which is made of others, wanted values"));
   }
   return out;
-}
-
-// Throws when values are in another file, or are not there. Called before anything else is asked of a
-// dataset: to know its extents HDF5 may open what it is made of.
-void check_here(const Object& dataset) {
-  const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
-  if (H5Pget_external_count(creation) > 0)
-    refuse(dataset, "has values in another file, wanted them in this one");
-  sources_of(creation, dataset);
 }
 
 // Memory for all chunks that one row touches: with less, each small read of a compressed dataset unpacks them
@@ -338,7 +329,7 @@ Object open_dataset_at(const Object& group, const std::string& path) {
   const Session session(group.file);
   const Object at{nullptr, group.file, path_below(group, path)};
   Object plain = adopt(require(H5Dopen2(*group.id, path.c_str(), H5P_DEFAULT), at), group, at.path);
-  check_here(plain);
+  sources_of(plain);
   const size_t cache = useful_cache(plain);
   if (cache <= kUsualCache) return plain;
   const Id access(require(H5Pcreate(H5P_DATASET_ACCESS), at));
@@ -370,7 +361,7 @@ DatasetInfo describe(const Object& dataset) {
 
 void check_stored(const Object& dataset) {
   const Session session(dataset.file);
-  check_here(dataset);
+  const std::vector<Object> sources = sources_of(dataset);
   const uint64_t promised = promised_bytes(dataset), stored = H5Dget_storage_size(*dataset.id);
   const haddr_t offset = H5Dget_offset(*dataset.id);
   if (offset != HADDR_UNDEF) {  // all in one piece
@@ -383,7 +374,7 @@ void check_stored(const Object& dataset) {
   }
   const Id creation(require(H5Dget_create_plist(*dataset.id), dataset));
   uint64_t limit = stored, largest = promised;
-  if (const std::vector<Object> sources = sources_of(creation, dataset); !sources.empty()) {
+  if (!sources.empty()) {
     uint64_t held = 0;
     for (const Object& source : sources) {
       check_stored(source);
