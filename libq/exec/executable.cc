@@ -69,6 +69,15 @@ View reorder(const Delivery& delivery, View stored, std::byte* scratch) {
   return stored;
 }
 
+void run_step(const PlanStep& step, Executable::Step& info, bool is_timed) try {
+  if (!is_timed) return step.run({step.in_views, step.out_views});
+  const auto start = std::chrono::steady_clock::now();
+  step.run({step.in_views, step.out_views});
+  info.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+} catch (const Error& error) {
+  throw Error(error.kind(), text("/graph/", info.node, " (", info.op, "): ", error.what()));
+}
+
 }  // namespace
 
 Executable::Executable(const Graph& graph, const ExecOptions& options) : plan_(std::make_unique<Plan>()) {
@@ -102,15 +111,7 @@ void Executable::run(std::span<const View> inputs, const Sink& sink) {
   };
   deliver(-1);
   for (size_t i = 0; i < compiled.steps.size(); ++i) {
-    const PlanStep& step = compiled.steps[i];
-    if (plan_->profiled) {
-      const auto start = std::chrono::steady_clock::now();
-      step.run({step.in_views, step.out_views});
-      compiled.info[i].seconds +=
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    } else {
-      step.run({step.in_views, step.out_views});
-    }
+    run_step(compiled.steps[i], compiled.info[i], plan_->profiled);
     deliver(static_cast<int>(i));
   }
 }

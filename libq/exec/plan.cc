@@ -187,9 +187,9 @@ class Compiler {
   }
 
   // A constant operand as the step reads it. Weights stay as they are: packing brings them into order.
-  View constant_operand(const OpDef& op, ValueId id, bool is_weight, Order order, int rank) {
+  View constant_operand(const OpDef& op, ValueId id, bool is_packed, Order order, int rank) {
     Tensor tensor = value(id).constant();
-    if (is_weight) {
+    if (is_packed) {
       // held only until the operator has packed it
       packing_.push_back(tensor);
       return {tensor.type.dtype, tensor.type.shape, tensor.data.get(), keep(tensor.type.qparams)};
@@ -346,13 +346,13 @@ class Compiler {
       View constant;
       TensorType seen = type(id);
       if (value(id).constant) {
-        const bool is_weight = static_cast<int>(i) == op.weight || static_cast<int>(i) == op.bias;
-        constant = constant_operand(op, id, is_weight, order, rank);
+        const bool is_packed = is_weight(op, i) || static_cast<int>(i) == op.bias;
+        constant = constant_operand(op, id, is_packed, order, rank);
         seen.dtype = constant.dtype;
         seen.shape = constant.shape;
         if (constant.qparams != nullptr) seen.qparams = *constant.qparams;
         step.in.push_back(
-            {kNone, is_weight ? View{constant.dtype, constant.shape, nullptr, nullptr} : constant});
+            {kNone, is_packed ? View{constant.dtype, constant.shape, nullptr, nullptr} : constant});
       } else {
         const bool is_late = is_parameter(op, i);  // lies as a constant would
         if (is_late) late.push_back(i);
@@ -409,9 +409,11 @@ class Compiler {
       throw Error(ErrorKind::kUnsupported,
                   text("weight is ", name_of(call.in[static_cast<size_t>(op.weight)].dtype), ", wanted i8"));
     const DType wanted = to_integers ? DType::kU8 : DType::kF32;
-    if (call.in[0].dtype != wanted || call.out[0].dtype != wanted)
-      throw Error(ErrorKind::kUnsupported, text("no kernel takes ", name_of(call.in[0].dtype), " and gives ",
-                                                name_of(call.out[0].dtype)));
+    const DType given = call.in[data_input(op)].dtype;
+    const bool fits = given == wanted || is_weight(op, data_input(op));
+    if (!fits || call.out[0].dtype != wanted)
+      throw Error(ErrorKind::kUnsupported,
+                  text("no kernel takes ", name_of(given), " and gives ", name_of(call.out[0].dtype)));
     if (to_integers) {
       if (op.quant != nullptr) {
         *kernel = "int8";

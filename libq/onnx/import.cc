@@ -63,7 +63,10 @@ class Builder {
   std::vector<const Known*> inputs_of(const OnnxModel::Node& from) const;
   bool add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in);
   OnnxNode with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const;
-  bool fold(const MappedNode& mapped, const OnnxModel::Node& from, const Shape& out);
+  bool fold(const MappedNode& mapped, const OnnxModel::Node& from, std::span<const Shape> out);
+  void make_reals(MappedNode& mapped);
+  ValueId cast(ValueId from, const std::string& name);
+  std::string output_name(const OnnxModel::Node& from, size_t index);
   ValueId value_of(const OnnxNode::Input& input, const std::string& fallback_name);
   void define_constant(const std::string& name, Known known);
 
@@ -241,11 +244,9 @@ std::string operands(const OnnxNode& node) {
 }
 
 // Every operator may rely on extents whose sums int64 can hold.
-void check_operand(const OpDef& op, const OnnxNode::Input& input, size_t index) {
+void check_operand(const OnnxNode::Input& input, size_t index) {
   constexpr int64_t kMostExtent = std::numeric_limits<int32_t>::max();
   const std::string place = input.name.empty() ? text("input ", index + 1) : text("input ", input.name);
-  if (input.type.dtype != DType::kF32 && !op.takes_integers)
-    throw Error(ErrorKind::kUnsupported, text(place, ": ", name_of(input.type.dtype), ", wanted f32"));
   for (int64_t extent : input.type.shape.extents())
     if (extent == 0 || extent > kMostExtent)
       throw Error(ErrorKind::kInvalid, text(place, ": is ", to_string(input.type.shape),
@@ -259,39 +260,78 @@ void Builder::add_node(const OnnxModel::Node& from) {
   if (add_shape_node(from, in)) return;
 
   const OnnxNode wanted = with_inputs(from, in);
-  const std::optional<MappedNode> mapped = map_node(wanted);
+  std::optional<MappedNode> mapped = map_node(wanted);
   if (!mapped)
     throw Error(ErrorKind::kUnsupported,
                 text("operator ", from.node.type, target(wanted), " (opset ", from.node.opset, ")",
                      operands(wanted), " is not supported", others_of(from.node.type)));
   if (const std::string to = target(wanted); wanted.type == "Cast" && to != " to float")
     changes_.push_back({"as float32", from.node.name, text("casts", to, " in the file")});
+  make_reals(*mapped);
   std::vector<TensorType> types;
   for (size_t i = 0; i < mapped->node.inputs.size(); ++i) {
-    check_operand(*mapped->op, mapped->node.inputs[i], i);
+    check_operand(mapped->node.inputs[i], i);
     types.push_back(mapped->node.inputs[i].type);
   }
   const std::vector<Shape> shapes = mapped->op->infer(mapped->node.attrs, types);
   check_samples(*mapped->op, mapped->node.attrs, types, shapes);
-  if (fold(*mapped, from, shapes.at(0))) return;
+  if (fold(*mapped, from, shapes)) return;
 
   Node node{.op = std::string(mapped->op->name), .name = from.node.name, .attrs = mapped->node.attrs};
   for (size_t i = 0; i < mapped->node.inputs.size(); ++i)
     node.inputs.push_back(value_of(mapped->node.inputs[i], text(node.name, ".", i + 1)));
   for (size_t i = 0; i < shapes.size(); ++i) {
-    if (i >= from.outputs.size() || from.outputs[i].empty())
-      throw Error(ErrorKind::kUnsupported, text("output ", i + 1, " is left out, wanted it"));
     const ValueId id = static_cast<ValueId>(graph_.values.size());
     const TensorType type{DType::kF32, shapes[i], std::nullopt};
-    graph_.values.push_back({.name = from.outputs[i], .type = type});
-    known_[from.outputs[i]] = {.type = type, .id = id};
+    const std::string name = output_name(from, i);
+    graph_.values.push_back({.name = name, .type = type});
+    known_[name] = {.type = type, .id = id};
     node.outputs.push_back(id);
   }
   graph_.nodes.push_back(std::move(node));
 }
 
+// Operands that the operator wants as reals, and are integers in the file.
+void Builder::make_reals(MappedNode& mapped) {
+  const OpDef& op = *mapped.op;
+  for (size_t i = 0; i < mapped.node.inputs.size(); ++i) {
+    OnnxNode::Input& input = mapped.node.inputs[i];
+    if (input.type.dtype == DType::kF32 || op.takes_integers || static_cast<int>(i) == op.indices) continue;
+    if (input.constant) {
+      input.constant = as_reals(*input.constant, text("input ", input.name));
+    } else {
+      const std::string name = text(input.name, ".float32");
+      if (!known_.contains(name)) {
+        const ValueId id = cast(value_of(input, ""), name);
+        known_[name] = {.type = graph_.values[static_cast<size_t>(id)].type, .id = id};
+      }
+      input.name = name;
+    }
+    input.type.dtype = DType::kF32;
+  }
+}
+
+ValueId Builder::cast(ValueId from, const std::string& name) {
+  Value& source = graph_.values[static_cast<size_t>(from)];
+  const ValueId id = static_cast<ValueId>(graph_.values.size());
+  names_.insert(name);
+  changes_.push_back({"as float32", source.name, text("is ", name_of(source.type.dtype), " in the file")});
+  graph_.nodes.push_back({.op = "cast", .name = name, .inputs = {from}, .outputs = {id}});
+  graph_.values.push_back({.name = name, .type = {DType::kF32, source.type.shape, std::nullopt}});
+  return id;
+}
+
+// The name of an output of ours; the file may leave it out.
+std::string Builder::output_name(const OnnxModel::Node& from, size_t index) {
+  if (index < from.outputs.size() && !from.outputs[index].empty()) return from.outputs[index];
+  const std::string base = text(from.node.name, ".output", index + 1);
+  std::string name = base;
+  for (int copy = 2; !names_.insert(name).second; ++copy) name = text(base, ".", copy);
+  return name;
+}
+
 // Computes the node now if it depends on constants alone.
-bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, const Shape& out) {
+bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, std::span<const Shape> out) {
   int rank = 0;
   int64_t most = kMostFolded;
   std::vector<Tensor> in;
@@ -301,11 +341,17 @@ bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, const 
     most = std::max(most, elements(input.type.shape));
     in.push_back(*input.constant);
   }
-  const std::string& name = from.outputs.at(0);
-  if (!can_evaluate(*mapped.op, rank) || elements(out) > most) return false;
-  define_constant(name, known_constant(evaluate(*mapped.op, mapped.node.attrs, in)));
-  computed_by_[name] = from.node.name;
-  changes_.push_back({"constant", from.node.name, text("computed ", name)});
+  if (!can_evaluate(*mapped.op, rank)) return false;
+  for (const Shape& shape : out)
+    if (elements(shape) > most) return false;
+  std::vector<Tensor> results = evaluate(*mapped.op, mapped.node.attrs, in);
+  for (size_t i = 0; i < results.size() && i < from.outputs.size(); ++i) {
+    const std::string& name = from.outputs[i];
+    if (name.empty()) continue;
+    define_constant(name, known_constant(std::move(results[i])));
+    computed_by_[name] = from.node.name;
+    changes_.push_back({"constant", from.node.name, text("computed ", name)});
+  }
   return true;
 }
 

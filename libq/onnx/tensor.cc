@@ -240,4 +240,38 @@ Tensor read_tensor(const TensorProto& proto, const std::optional<std::string>& f
   return out;
 }
 
+namespace {
+
+template <typename T>
+Tensor as_reals_of(const Tensor& integers, std::string_view place) {
+  Tensor out = make_tensor(DType::kF32, integers.type.shape);
+  for (int64_t i = 0; i < elements(integers.type.shape); ++i) {
+    const T from = integers.as<T>()[i];
+    const float to = static_cast<float>(from);
+    if (static_cast<double>(to) != static_cast<double>(from) || std::abs(static_cast<double>(to)) >= 0x1p53)
+      throw Error(ErrorKind::kUnsupported, text(place, ": holds ", from, ", which float32 does not"));
+    out.as<float>()[i] = to;
+  }
+  return out;
+}
+
+}  // namespace
+
+Tensor as_reals(const Tensor& integers, std::string_view place) {
+  switch (integers.type.dtype) {
+    case DType::kI64:
+      return as_reals_of<int64_t>(integers, place);
+    case DType::kI32:
+      return as_reals_of<int32_t>(integers, place);
+    case DType::kI8:
+      return as_reals_of<int8_t>(integers, place);
+    case DType::kU8:
+    case DType::kBool:
+      return as_reals_of<uint8_t>(integers, place);
+    default:
+      throw Error(ErrorKind::kUnsupported,
+                  text(place, ": ", name_of(integers.type.dtype), ", wanted f32 or integers"));
+  }
+}
+
 }  // namespace q

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "q/tensor.h"
 
@@ -18,5 +19,7 @@ std::string type_name(int type);
 // Throws, without place, on any other type, a number of elements that differs from the shape's, NaN, and a
 // double that float32 cannot hold.
 Tensor read_tensor(const onnx::TensorProto& proto, const std::optional<std::string>& folder);
+// Integers as float32. Throws, naming `place`, when it does not hold one of them exactly.
+Tensor as_reals(const Tensor& integers, std::string_view place);
 
 }  // namespace q

@@ -188,8 +188,8 @@ class Calibrator {
   std::set<ValueId> weight_values() const {
     std::set<ValueId> out;
     for (const Node& node : graph_.nodes)
-      if (const int weight = find_op(node.op)->weight; weight != kNone)
-        out.insert(node.inputs[static_cast<size_t>(weight)]);
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        if (is_weight(*find_op(node.op), i)) out.insert(node.inputs[i]);
     return out;
   }
 

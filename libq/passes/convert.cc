@@ -59,7 +59,8 @@ class Converter {
       throw Error(ErrorKind::kInvalid, "no ranges: run q-observe and q-calibrate first");
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (!is_quantized(i)) continue;
-      for (ValueId output : graph_.nodes[i].outputs)
+      const std::span<const ValueId> outputs = integer_outputs(graph_.nodes[i]);
+      for (ValueId output : outputs)
         if (!value(output).type.qparams)
           throw Error(ErrorKind::kInvalid,
                       text("/values/", value(output).name, ": has no scale: run q-calibrate first"));
@@ -90,12 +91,15 @@ class Converter {
   void convert_parameters(size_t index) {
     const OpDef& op = *find_op(graph_.nodes[index].op);
     if (op.weight == kNone) return;
-    const ValueId weight = graph_.nodes[index].inputs[static_cast<size_t>(op.weight)];
-    if (value(weight).type.dtype == DType::kF32) {  // else shared with a node before, and done
+    for (size_t i = 0; i < graph_.nodes[index].inputs.size(); ++i) {
+      const ValueId weight = graph_.nodes[index].inputs[i];
+      // else shared with a node before, and done
+      if (!is_weight(op, i) || value(weight).type.dtype != DType::kF32) continue;
       is_weight_[static_cast<size_t>(weight)] = true;
       quantize_constant(weight, readers_[static_cast<size_t>(weight)]);
     }
-    if (graph_.nodes[index].inputs.size() > static_cast<size_t>(op.bias)) convert_bias(index, op);
+    if (op.bias != kNone && graph_.nodes[index].inputs.size() > static_cast<size_t>(op.bias))
+      convert_bias(index, op);
   }
 
   void convert_bias(size_t index, const OpDef& op) {

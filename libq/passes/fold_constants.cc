@@ -35,7 +35,7 @@ Graph apply(Graph graph, const PassContext&, Changes& changes) {
     for (ValueId id : node.inputs) in.push_back(graph.values[static_cast<size_t>(id)].constant());
     const OpDef& op = *find_op(node.op);
     Value& value = graph.values[static_cast<size_t>(node.outputs[0])];
-    Tensor result = evaluate(op, complete_attrs(op, node.attrs), in);
+    Tensor result = evaluate(op, complete_attrs(op, node.attrs), in).at(0);
     if (!all_finite(result)) not_finite.emplace(value.name, text(node.name, " (", node.op, ")"));
     value.constant = constant_of(std::move(result));
     changes.push_back({"constant", node.name, text("computed ", value.name)});

@@ -38,7 +38,7 @@ class Placer {
     leave_followers_of_float();
     observe_activations();
     for (size_t i = 0; i < graph_.nodes.size(); ++i)
-      if (is_quantized(static_cast<NodeId>(i))) observe_weight(graph_.nodes[i], recipes_[i]);
+      if (is_quantized(static_cast<NodeId>(i))) observe_weights(graph_.nodes[i], recipes_[i]);
     report_islands(graph_, changes_);
     return std::move(graph_);
   }
@@ -54,11 +54,12 @@ class Placer {
   std::string reason_to_stay_float(const Node& node, const NodeRecipe& recipe) {
     const OpDef& op = *find_op(node.op);
     if (!recipe.quantize) return std::string(kFloatByRecipe);
-    if (op.takes_integers && value(node.inputs[0]).type.dtype != DType::kF32)
+    if (op.takes_integers && op.indices != 0 && value(node.inputs[0]).type.dtype != DType::kF32)
       return std::string(kReadsIntegers);
     if (op.qrule == QRule::kFloat || !has_integer_form(op)) return text(node.op, " has no integer form");
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value& input = value(node.inputs[i]);
+      if (static_cast<int>(i) == op.indices) continue;
       if (is_parameter(op, i) && !input.constant) return text(input.name, " is computed, wanted a constant");
       if (op.unfit != nullptr && input.constant)
         if (const std::string reason = op.unfit(i, input.constant()); !reason.empty())
@@ -71,8 +72,9 @@ class Placer {
       if (border && !std::isfinite(*border))
         return text("its border of ", number(*border), " has no integer");
     }
-    if (op.weight != kNone) {
-      const Shape& weight = value(node.inputs[static_cast<size_t>(op.weight)]).type.shape;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!is_weight(op, i)) continue;
+      const Shape& weight = value(node.inputs[i]).type.shape;
       const int64_t products = elements(weight) / weight[op.weight_axis];
       if (products > kMaxProducts) return text(products, " products per output could overflow int32");
     }
@@ -92,7 +94,8 @@ class Placer {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       const NodeId id = static_cast<NodeId>(i);
       if (!is_quantized(id) || !follows(op_of(id))) continue;
-      if (is_quantized(producer_[static_cast<size_t>(graph_.nodes[i].inputs[0])])) continue;
+      const ValueId data = graph_.nodes[i].inputs[data_input(op_of(id))];
+      if (is_quantized(producer_[static_cast<size_t>(data)])) continue;
       if (!feeds_integers(id)) graph_.nodes[i].float_reason = "between float nodes";
     }
   }
@@ -117,12 +120,10 @@ class Placer {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       const NodeId id = static_cast<NodeId>(i);
       leave_border_outside_fixed_range(graph_.nodes[i]);
-      for (ValueId output : graph_.nodes[i].outputs) {
-        if (is_quantized(id))
-          observe_output(graph_.nodes[i], recipes_[i], output);
-        else
-          observe_for_readers(output);
-      }
+      const std::span<const ValueId> outputs = graph_.nodes[i].outputs;
+      const size_t integers = is_quantized(id) ? integer_outputs(graph_.nodes[i]).size() : 0;
+      for (ValueId output : outputs.first(integers)) observe_output(graph_.nodes[i], recipes_[i], output);
+      for (ValueId output : outputs.subspan(integers)) observe_for_readers(output);
     }
     // only now: a group's root may have been joined to another later
     for (size_t i = 0; i < graph_.values.size(); ++i) {
@@ -151,7 +152,7 @@ class Placer {
       if (!is_quantized(reader)) continue;
       const Node& node = graph_.nodes[static_cast<size_t>(reader)];
       for (size_t i = 0; i < node.inputs.size(); ++i) {
-        if (node.inputs[i] != id || is_parameter(op_of(reader), i)) continue;
+        if (node.inputs[i] != id || !is_activation(op_of(reader), i)) continue;
         Observation observation = recipes_[static_cast<size_t>(reader)].activations;
         if (value(id).constant) {  // all its values are known
           observation.observer = "minmax";
@@ -169,7 +170,7 @@ class Placer {
     out.observation = recipe.activations;
     switch (op.qrule) {
       case QRule::kAsInput:
-        share(output, node.inputs[0]);
+        share(output, node.inputs[data_input(op)]);
         break;
       case QRule::kShared:
         if (recipe.concat == Concat::kRequantize || !can_share(node, recipe)) break;
@@ -223,12 +224,15 @@ class Placer {
     out.observation->method = "fixed";
   }
 
-  void observe_weight(const Node& node, const NodeRecipe& recipe) {
+  void observe_weights(const Node& node, const NodeRecipe& recipe) {
     const OpDef& op = *find_op(node.op);
-    if (op.weight == kNone) return;
-    Value& weight = value(node.inputs[static_cast<size_t>(op.weight)]);
+    for (size_t i = 0; i < node.inputs.size(); ++i)
+      if (is_weight(op, i)) observe_weight(node, recipe, op.weight_axis, value(node.inputs[i]));
+  }
+
+  void observe_weight(const Node& node, const NodeRecipe& recipe, int axis, Value& weight) {
     Observation observation = recipe.weights;
-    observation.spec.axis = is_per_channel(observation.spec.scheme) ? op.weight_axis : 0;
+    observation.spec.axis = is_per_channel(observation.spec.scheme) ? axis : 0;
     if (weight.observation && *weight.observation != observation)
       throw Error(ErrorKind::kInvalid, text("/graph/", node.name, " (", node.op, "): the recipe quantizes ",
                                             weight.name, " otherwise than for another node that reads it"));

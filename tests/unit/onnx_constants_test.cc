@@ -84,8 +84,13 @@ TEST_F(Import, ReadsConstantNodesInEveryForm) {
   EXPECT_EQ(refusal(with(
                 [](NodeProto& n) { add_attribute(n, "value_string", AttributeProto::STRING).set_s("a"); })),
             "m.onnx: node c: its value is a string, wanted numbers");
-  EXPECT_EQ(refusal(with([](NodeProto& n) { add_attribute(n, "value_int", AttributeProto::INT).set_i(3); })),
-            "m.onnx: node sum: input w: i64, wanted f32");
+  EXPECT_EQ(
+      floats(import(with([](NodeProto& n) { add_attribute(n, "value_int", AttributeProto::INT).set_i(3); })),
+             "w"),
+      Numbers{3});
+  EXPECT_EQ(
+      refusal(with([](NodeProto& n) { add_attribute(n, "value_int", AttributeProto::INT).set_i(16777217); })),
+      "m.onnx: node sum: input w: holds 16777217, which float32 does not");
 }
 
 TEST_F(Import, RefusesConstantsThatAreWrong) {

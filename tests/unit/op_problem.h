@@ -28,8 +28,14 @@ struct Problem {
   Attrs attrs{};
   std::vector<Tensor> in{};
   int constants_from = kMaxInputs;
-  TensorType out{};
+  TensorType out{};                     // the first one
+  std::vector<TensorType> more_outs{};  // the others
 
+  std::vector<TensorType> outs() const {
+    std::vector<TensorType> all = {out};
+    all.insert(all.end(), more_outs.begin(), more_outs.end());
+    return all;
+  }
   std::vector<TensorType> types() const {
     std::vector<TensorType> types;
     for (const Tensor& tensor : in) types.push_back(tensor.type);
@@ -43,22 +49,34 @@ inline Run compile(const Problem& p, const Kernels& kernels) {
   const std::vector<TensorType> types = p.types();
   std::vector<View> constants(types.size());
   for (size_t i = static_cast<size_t>(p.constants_from); i < types.size(); ++i) constants[i] = p.in[i].view();
-  const CompileCall call{p.attrs, types, {&p.out, 1}, constants, kernels};
+  const std::vector<TensorType> outs = p.outs();
+  const CompileCall call{p.attrs, types, outs, constants, kernels};
   if (mixes_types(*p.op) || (p.out.dtype == DType::kU8 && p.op->quant != nullptr)) return p.op->quant(call);
   if (p.out.dtype == DType::kU8) return compile_table(*p.op, call);
   return p.op->f32 != nullptr ? p.op->f32(call) : compile_unary_f32(*p.op, call);
 }
 
-// The output's bytes, and the guard behind them, over memory full of `background`.
-inline std::vector<uint8_t> run(const Problem& p, const Kernels& kernels, uint8_t background = 0xA5) {
+// Every output's bytes, and the guard behind them, over memory full of `background`.
+inline std::vector<std::vector<uint8_t>> run_all(const Problem& p, const Kernels& kernels,
+                                                 uint8_t background = 0xA5) {
   const Run compiled = compile(p, kernels);
   std::vector<View> in;
   for (const Tensor& tensor : p.in) in.push_back(tensor.view());
-  std::vector<uint8_t> out(bytes(p.out.dtype, p.out.shape) + kGuard, background);
-  const MutableView view{p.out.dtype, p.out.shape, reinterpret_cast<std::byte*>(out.data()),
-                         p.out.qparams ? &*p.out.qparams : nullptr};
-  compiled({in, {&view, 1}});
+  const std::vector<TensorType> types = p.outs();
+  std::vector<std::vector<uint8_t>> out;
+  std::vector<MutableView> views;
+  for (const TensorType& type : types) {
+    out.emplace_back(bytes(type.dtype, type.shape) + kGuard, background);
+    views.push_back({type.dtype, type.shape, reinterpret_cast<std::byte*>(out.back().data()),
+                     type.qparams ? &*type.qparams : nullptr});
+  }
+  compiled({in, views});
   return out;
+}
+
+// Those of the first output.
+inline std::vector<uint8_t> run(const Problem& p, const Kernels& kernels, uint8_t background = 0xA5) {
+  return run_all(p, kernels, background).at(0);
 }
 
 inline const Kernels& generic() { return *kernels_up_to("generic"); }
@@ -120,11 +138,15 @@ inline Problem float_problem(const Subject& subject, const std::vector<Shape>& s
     for (int64_t i = 0; i < elements(shape); ++i) {
       const float value = draw(random);
       tensor.as<float>()[i] = is_parameter ? std::abs(value) + 0.5f : value;  // some are variances
+      if (std::ssize(p.in) == p.op->indices)
+        tensor.as<float>()[i] = static_cast<float>(random() % static_cast<uint64_t>(test_case.indices_below));
     }
     p.in.push_back(tensor);
   }
   p.constants_from = std::min(p.constants_from, static_cast<int>(p.in.size()));
-  p.out = {DType::kF32, p.op->infer(p.attrs, p.types()).at(0), {}};
+  for (const Shape& shape : p.op->infer(p.attrs, p.types())) p.more_outs.push_back({DType::kF32, shape, {}});
+  p.out = p.more_outs.at(0);
+  p.more_outs.erase(p.more_outs.begin());
   return p;
 }
 
@@ -158,14 +180,14 @@ inline std::vector<Tensor> quantized_operands(const Problem& p) {
   std::vector<Tensor> out;
   for (size_t i = 0; i < p.in.size(); ++i) {
     const int index = static_cast<int>(i);
-    if (index == p.op->weight) {
+    if (is_weight(*p.op, i)) {
       out.push_back(quantized_weight(p.in[i], p.op->weight_axis));
     } else if (index == p.op->bias) {
       int64_t saturated = 0;
       out.push_back(quantize_bias(p.in[i].view(), out[0].type.qparams->scales[0],
                                   *out[static_cast<size_t>(p.op->weight)].type.qparams, &saturated));
     } else {
-      out.push_back(index >= p.op->parameters_from ? p.in[i] : quantized_activation(p.in[i]));
+      out.push_back(is_activation(*p.op, i) ? quantized_activation(p.in[i]) : p.in[i]);
     }
   }
   return out;
@@ -180,6 +202,7 @@ inline QParams fixed_qparams(const OpDef& op) {
 struct Pair {
   Problem integer;
   std::vector<float> real;
+  std::vector<std::vector<float>> more_real{};  // of the other outputs
 };
 
 // Nothing when the operator has no integer form.
@@ -201,18 +224,19 @@ inline std::optional<Pair> quantized_pair(const Problem& p) {
     pair.real.assign(dequantized.in[0].as<float>(), dequantized.in[0].as<float>() + elements(p.out.shape));
     return pair;
   }
-  pair.real = as_floats(run(dequantized, generic()));
+  for (const std::vector<uint8_t>& data : run_all(dequantized, generic()))
+    pair.more_real.push_back(as_floats(data));
+  pair.real = pair.more_real[0];
+  pair.more_real.erase(pair.more_real.begin());
   pair.integer.out.dtype = DType::kU8;
-  switch (p.op->qrule) {
-    case QRule::kAsInput:
-      pair.integer.out.qparams = pair.integer.in[0].type.qparams;
-      break;
-    case QRule::kFixed:
-      pair.integer.out.qparams = fixed_qparams(*p.op);
-      break;
-    default:
-      pair.integer.out.qparams = activation_qparams(pair.real);
-  }
+  const auto qparams = [&](const std::vector<float>& real) {
+    if (p.op->qrule == QRule::kAsInput) return *pair.integer.in[data_input(*p.op)].type.qparams;
+    return p.op->qrule == QRule::kFixed ? fixed_qparams(*p.op) : activation_qparams(real);
+  };
+  pair.integer.out.qparams = qparams(pair.real);
+  for (size_t i = 0; i < p.more_outs.size(); ++i)
+    if (static_cast<int>(i) + 1 < p.op->reals_from)
+      pair.integer.more_outs[i] = {DType::kU8, p.more_outs[i].shape, qparams(pair.more_real[i])};
   return pair;
 }
 

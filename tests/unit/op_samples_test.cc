@@ -62,7 +62,8 @@ std::vector<uint8_t> part_of(const uint8_t* from, const TensorType& type, const 
 }
 
 // The problem of one sample of several.
-Problem one_of(const Problem& all, const SampleAxes& axes, const Shape& out, int64_t index, int64_t samples) {
+Problem one_of(const Problem& all, const SampleAxes& axes, const std::vector<Shape>& out, int64_t index,
+               int64_t samples) {
   Problem one = all;
   for (size_t i = 0; i < axes.size(); ++i) {
     if (axes[i] == kNone) continue;
@@ -73,7 +74,8 @@ Problem one_of(const Problem& all, const SampleAxes& axes, const Shape& out, int
     one.in[i] = make_tensor(type);
     std::ranges::copy(part, one.in[i].as<uint8_t>());
   }
-  one.out.shape = out;
+  one.out.shape = out.at(0);
+  for (size_t i = 1; i < out.size(); ++i) one.more_outs[i - 1].shape = out[i];
   return one;
 }
 
@@ -93,21 +95,30 @@ bool keeps_apart(const Subject& subject, const Problem& p, const SampleAxes& axe
   } catch (const Error&) {
     return false;
   }
-  const int axis = free_axis(free[0]);
-  Shape one = free[0], several = free[0];
-  one[axis] *= -1;
-  several[axis] *= -kSamples;
   Problem all = float_problem(subject, with_extents(p, axes, joint), random);
-  EXPECT_EQ(to_string(all.out.shape), to_string(several));
+  const std::vector<TensorType> outs = all.outs();
+  std::vector<Shape> one = free;
+  for (size_t i = 0; i < free.size(); ++i) {
+    Shape several = free[i];
+    const int axis = free_axis(several);
+    one[i][axis] *= -1;
+    several[axis] *= -kSamples;
+    EXPECT_EQ(to_string(outs[i].shape), to_string(several));
+  }
   std::vector<Problem> forms;
   if (!mixes_types(*all.op)) forms.push_back(all);
   if (const std::optional<Pair> pair = quantized_pair(all)) forms.push_back(pair->integer);
   for (const Problem& form : forms) {
-    const std::vector<uint8_t> got = run(form, *kernels_up_to(""));
+    const std::vector<std::vector<uint8_t>> got = run_all(form, *kernels_up_to(""));
+    const std::vector<TensorType> made = form.outs();
     for (int64_t i = 0; i < kSamples; ++i) {
-      std::vector<uint8_t> alone = run(one_of(form, axes, one, i, kSamples), *kernels_up_to(""));
-      alone.resize(alone.size() - kGuard);
-      EXPECT_EQ(part_of(got.data(), form.out, *form.op, axis, i, kSamples), alone) << "sample " << i;
+      std::vector<std::vector<uint8_t>> alone =
+          run_all(one_of(form, axes, one, i, kSamples), *kernels_up_to(""));
+      for (size_t o = 0; o < got.size(); ++o) {
+        alone[o].resize(alone[o].size() - kGuard);
+        EXPECT_EQ(part_of(got[o].data(), made[o], *form.op, free_axis(free[o]), i, kSamples), alone[o])
+            << "sample " << i << ", output " << o;
+      }
     }
   }
   return true;

@@ -36,7 +36,7 @@ std::vector<Choice> all_choices() {
   std::vector<Choice> out;
   for (const OpDef* op : ops())
     for (const Case& example : op->cases)
-      if (op->f32 != nullptr || op->unary != nullptr) out.push_back({op, &example});
+      if ((op->f32 != nullptr || op->unary != nullptr) && op->indices == kNone) out.push_back({op, &example});
   return out;
 }
 
@@ -98,7 +98,9 @@ class RandomGraph {
     const Attrs attrs = parse_attrs(*choice.op, choice.example->attrs);
     Shape made;
     try {
-      made = choice.op->infer(attrs, types).at(0);
+      const std::vector<Shape> outs = choice.op->infer(attrs, types);
+      if (outs.size() != 1) return kNone;
+      made = outs[0];
       if (elements(made) > 20000) return kNone;
     } catch (const Error&) {
       return kNone;

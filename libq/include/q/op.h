@@ -73,7 +73,8 @@ struct Part {
 };
 using RunPart = std::function<void(const RunCall&, const Part&)>;
 
-// What an operator's compile functions return. It allocates nothing and never throws.
+// What an operator's compile functions return. It allocates nothing, and throws, before it writes, only where
+// a position among its operands (OpDef::indices) is out of range.
 struct Run {
   Run() = default;
   template <std::invocable<const RunCall&> F>
@@ -135,6 +136,7 @@ struct Case {
   std::span<const Shape> inputs;
   float lo = -1, hi = 1;
   int constants_from = kMaxRank;
+  int indices_below = 1;  // the values of OpDef::indices are whole numbers in [0, indices_below)
 };
 
 inline constexpr int kMaxInputs = 1 << 20;
@@ -147,8 +149,12 @@ struct OpDef {
   Layout layout = Layout::kAny;
   int weight = kNone,
       bias = kNone;      // which inputs are weights (i8, axis below) and bias (i32) of the quantized form
+  int weights = 1;       // inputs that are weights, from `weight` on
   int weight_axis = 0;   // axis of the output channels in the weight
   int channel_axis = 1;  // axis of the output that has them; -1: the last
+  // The input of positions: whole numbers of any type, float32 among them, that are never quantized.
+  int indices = kNone;
+  int reals_from = kMaxInputs;       // outputs from here on stay float32 in the quantized form
   bool takes_epilogue = false;       // calls CompileCall::epilogue
   bool takes_integers = false;       // the inputs may be plain integers too
   int parameters_from = kMaxInputs;  // inputs from here on stay float32 constants in the quantized form
@@ -177,8 +183,14 @@ struct OpDef {
   std::span<const Case> cases{};
 };
 
+// True when input `index` is a weight.
+Q_API bool is_weight(const OpDef& op, size_t index);
 // True when input `index` is a weight, a bias, or another parameter.
 Q_API bool is_parameter(const OpDef& op, size_t index);
+// True when input `index` is neither a parameter nor positions.
+Q_API bool is_activation(const OpDef& op, size_t index);
+// The first input that is not positions.
+constexpr size_t data_input(const OpDef& op) { return op.indices == 0 ? 1 : 0; }
 // All operators, by name.
 Q_API std::span<const OpDef* const> ops();
 // The operator of that name, null when there is none.

@@ -122,10 +122,20 @@ Attrs parse_attrs(const OpDef& op, std::string_view words) {
   return complete_attrs(op, out);
 }
 
+bool is_weight(const OpDef& op, size_t index) {
+  const int i = static_cast<int>(index);
+  return op.weight != kNone && i >= op.weight && i < op.weight + op.weights;
+}
+
 bool is_parameter(const OpDef& op, size_t index) {
   const int i = static_cast<int>(index);
-  return i == op.weight || i == op.bias || i >= op.parameters_from;
+  return is_weight(op, index) || i == op.bias || i >= op.parameters_from;
 }
+
+bool is_activation(const OpDef& op, size_t index) {
+  return !is_parameter(op, index) && static_cast<int>(index) != op.indices;
+}
+
 bool has_integer_form(const OpDef& op) { return op.quant != nullptr || op.unary != nullptr; }
 
 }  // namespace q

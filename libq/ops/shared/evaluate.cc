@@ -22,7 +22,7 @@ bool can_evaluate(const OpDef& op, int rank) {
          (op.layout != Layout::kChannelsLast || rank < 3 || rank > 5);
 }
 
-Tensor evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in) {
+std::vector<Tensor> evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in) {
   int rank = 0;
   for (const Tensor& tensor : in) rank = std::max(rank, tensor.type.shape.rank);
   std::vector<TensorType> in_types;
@@ -36,11 +36,15 @@ Tensor evaluate(const OpDef& op, const Attrs& attrs, std::span<const Tensor> in)
   std::vector<TensorType> out_types;
   for (const Shape& shape : op.infer(attrs, in_types))
     out_types.push_back({DType::kF32, shape, std::nullopt});
-  Tensor out = make_tensor(out_types[0]);
+  std::vector<Tensor> out;
+  std::vector<MutableView> out_views;
+  for (const TensorType& type : out_types) {
+    out.push_back(make_tensor(type));
+    out_views.push_back(out.back().mutable_view());
+  }
   const CompileCall call{attrs, in_types, out_types, in_views, *kernels_up_to("generic")};
   const Run run = op.f32 != nullptr ? op.f32(call) : compile_unary_f32(op, call);
-  const MutableView out_view = out.mutable_view();
-  run({in_views, {&out_view, 1}});
+  run({in_views, out_views});
   return out;
 }
 

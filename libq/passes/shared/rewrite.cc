@@ -112,6 +112,11 @@ Graph Rewriter::finish() {
   return std::move(graph_);
 }
 
+std::span<const ValueId> integer_outputs(const Node& node) {
+  const size_t most = static_cast<size_t>(find_op(node.op)->reals_from);
+  return std::span(node.outputs).first(std::min(node.outputs.size(), most));
+}
+
 bool can_clamp(std::string_view op) {
   const OpDef* def = find_op(op);
   const auto declares = [&](std::string_view name) {

@@ -1,6 +1,8 @@
 // What fusing passes share: finding a pair of nodes joined by one value, and making one of two.
 #pragma once
 
+#include <span>
+
 #include "q/graph.h"
 #include "q/op.h"
 #include "q/pass.h"
@@ -45,6 +47,8 @@ class Rewriter {
   std::vector<bool> removed_, is_output_;
 };
 
+// The outputs that are integers where the node is quantized.
+std::span<const ValueId> integer_outputs(const Node& node);
 // True for operators that can clamp their own result (attributes min and max).
 bool can_clamp(std::string_view op);
 // Narrows the clamp of a node by [lo, hi].
