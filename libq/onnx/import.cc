@@ -11,6 +11,7 @@
 #include "onnx/inputs.h"
 #include "onnx/mapping.h"
 #include "onnx/model.h"
+#include "onnx/schema.h"
 #include "onnx/shape_eval.h"
 #include "onnx/tensor.h"
 #include "ops/shared/evaluate.h"
@@ -31,10 +32,14 @@ struct Known {
   std::optional<Tensor> constant;
   std::optional<IntVector> ints;  // of an i64 vector, with or without the number of samples in it
   ValueId id = kNone;             // in our graph; a constant gets one when a node first needs it
+  // A constant of one sample that stands for as many as there are.
+  bool is_repeated = false;
+  bool is_integer = false;  // in the file
 };
 
 Known known_constant(Tensor tensor) {
-  Known out{.type = tensor.type, .ints = int_vector_of(tensor)};
+  Known out{
+      .type = tensor.type, .ints = int_vector_of(tensor), .is_integer = tensor.type.dtype != DType::kF32};
   out.constant = std::move(tensor);
   return out;
 }
@@ -43,7 +48,8 @@ Known known_ints(IntVector ints) {
   if (!counts_samples(ints)) return known_constant(tensor_of(ints));
   const int64_t count = static_cast<int64_t>(ints.extents.size());
   return {.type = {DType::kI64, ints.is_scalar ? Shape{} : Shape{count}, std::nullopt},
-          .ints = std::move(ints)};
+          .ints = std::move(ints),
+          .is_integer = true};
 }
 
 // Builds our graph from a model, node by node, as every mapping needs the shapes before it.
@@ -61,7 +67,9 @@ class Builder {
   std::string absent_output(const std::string& name) const;
   Tensor constant_of_node(const OnnxNode& node) const;
   std::vector<const Known*> inputs_of(const OnnxModel::Node& from) const;
+  bool add_repeated(const OnnxModel::Node& from, const std::vector<const Known*>& in);
   bool add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in);
+  void check_repeated(const OnnxModel::Node& from, const std::vector<const Known*>& in) const;
   OnnxNode with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const;
   bool fold(const MappedNode& mapped, const OnnxModel::Node& from, std::span<const Shape> out);
   void make_reals(MappedNode& mapped);
@@ -102,7 +110,7 @@ void Builder::add_inputs() {
     const ValueId id = static_cast<ValueId>(graph_.values.size());
     graph_.values.push_back({.name = input.name, .type = type});
     graph_.inputs.push_back(id);
-    known_[input.name] = {.type = type, .id = id};
+    known_[input.name] = {.type = type, .id = id, .is_integer = type.dtype != DType::kF32};
     names_.insert(input.name);
   }
 }
@@ -177,8 +185,35 @@ void Builder::define_constant(const std::string& name, Known known) {
   known_[name] = std::move(known);
 }
 
+// Constants made as large as there are samples: one sample of them is known here.
+bool Builder::add_repeated(const OnnxModel::Node& from, const std::vector<const Known*>& in) {
+  const bool fills = from.node.type == "ConstantOfShape", expands = from.node.type == "Expand";
+  if (!(fills && in.size() == 1) && !(expands && in.size() == 2 && in[0] != nullptr && in[0]->constant))
+    return false;
+  const Known* target = in.back();
+  if (target == nullptr || !target->ints || !counts_samples(*target->ints)) return false;
+  const IntVector one = of_one_sample(*target->ints);
+  Known result;
+  if (fills) {
+    const ShapeInput shape{&target->type.shape, &one};
+    result = known_constant(std::get<Tensor>(evaluate_shape(from.node, {&shape, 1}).value()));
+  } else {
+    OnnxNode node = from.node;
+    const Tensor extents = tensor_of(one);
+    node.inputs = {{.type = in[0]->type, .constant = in[0]->constant, .name = from.inputs[0]},
+                   {.type = extents.type, .constant = extents, .name = from.inputs[1]}};
+    const std::optional<MappedNode> mapped = map_node(node);
+    if (!mapped) return false;
+    result = known_constant(evaluate(*mapped->op, mapped->node.attrs, {{*in[0]->constant}}).at(0));
+  }
+  result.is_repeated = true;
+  define_constant(from.outputs.at(0), std::move(result));
+  return true;
+}
+
 // Takes nodes that compute integers from shapes; their result is known here, and no node of ours.
 bool Builder::add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in) {
+  if (add_repeated(from, in)) return true;
   std::vector<ShapeInput> shapes;
   for (const Known* known : in) {
     if (known == nullptr)
@@ -195,6 +230,11 @@ bool Builder::add_shape_node(const OnnxModel::Node& from, const std::vector<cons
   return true;
 }
 
+// True for types whose lists of extents may name the samples.
+bool takes_free_extents(std::string_view type) {
+  return type == "Expand" || type == "Resize" || type == "Upsample";
+}
+
 // The node as mappings take it.
 OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const {
   OnnxNode node = from.node;
@@ -204,8 +244,15 @@ OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<con
     if (in[i] != nullptr) {
       input.type = in[i]->type;
       input.constant = in[i]->constant;
+      const bool is_real = takes_reals(node.type, node.opset, i) && node.type != "OneHot";
+      if (input.constant && is_real && input.type.dtype != DType::kF32) {
+        input.constant = as_reals(*input.constant, text("input ", input.name));
+        input.type.dtype = DType::kF32;
+      }
       if (node.type == "Reshape" && i == 1 && in[i]->ints && in[0] != nullptr) {
         input.constant = reshape_target(*in[i]->ints, in[0]->type.shape);
+      } else if (takes_free_extents(node.type) && in[i]->ints) {
+        input.constant = free_extents(*in[i]->ints);
       } else if (in[i]->ints && !in[i]->constant) {
         throw Error(ErrorKind::kUnsupported,
                     text("input ", input.name, ": counts samples, wanted fixed numbers"));
@@ -214,6 +261,44 @@ OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<con
     node.inputs.push_back(std::move(input));
   }
   return node;
+}
+
+// Integers are computed with as reals: the same numbers, unless a fraction would be cut off.
+void check_no_truncation(std::string_view type, const std::vector<const Known*>& in) {
+  constexpr std::string_view kDividers[] = {"Div", "Mean", "ReduceMean"};
+  if (std::ranges::find(kDividers, type) != std::end(kDividers) && !in.empty() && in[0] != nullptr &&
+      in[0]->is_integer)
+    throw Error(ErrorKind::kUnsupported, "divides integers and drops the fraction, wanted reals");
+}
+
+// Whether output `index` of a node is of integers in the file.
+bool gives_integers(const OnnxModel::Node& from, const std::vector<const Known*>& in, size_t index) {
+  constexpr int64_t kFloats[] = {1, 10, 11, 16};  // onnx.TensorProto.DataType
+  const OnnxNode& node = from.node;
+  if (node.type == "Cast") return std::ranges::find(kFloats, attr_int(node.attrs, "to")) == std::end(kFloats);
+  if (!gives_reals(node.type, node.opset, index)) return true;
+  const int same = input_of_same_type(node.type, node.opset, index);
+  const size_t input = static_cast<size_t>(same);
+  return same != kNone && input < in.size() && in[input] != nullptr && in[input]->is_integer;
+}
+
+// What is repeated for every sample may only meet operands that have samples, as one of them does: there its
+// extent of 1 gives what any number would.
+void Builder::check_repeated(const OnnxModel::Node& from, const std::vector<const Known*>& in) const {
+  constexpr std::string_view kTakers[] = {"Add", "Sub", "Mul", "Div",  "Concat", "Where",
+                                          "Min", "Max", "Pow", "LSTM", "GRU",    "RNN"};
+  const auto has_samples = [](const Known* known) {
+    return known != nullptr && free_axis(known->type.shape) != kNone;
+  };
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i] == nullptr || !in[i]->is_repeated) continue;
+    if (std::ranges::find(kTakers, from.node.type) == std::end(kTakers) ||
+        std::ranges::none_of(in, has_samples))
+      throw Error(ErrorKind::kUnsupported,
+                  text("input ", from.inputs[i],
+                       ": has as many elements as there are samples, wanted it beside "
+                       "an operand that has samples"));
+  }
 }
 
 // The type that a Cast node wants, as messages say it.
@@ -259,6 +344,8 @@ void Builder::add_node(const OnnxModel::Node& from) {
   const std::vector<const Known*> in = inputs_of(from);
   if (add_shape_node(from, in)) return;
 
+  check_repeated(from, in);
+  check_no_truncation(from.node.type, in);
   const OnnxNode wanted = with_inputs(from, in);
   std::optional<MappedNode> mapped = map_node(wanted);
   if (!mapped)
@@ -285,7 +372,7 @@ void Builder::add_node(const OnnxModel::Node& from) {
     const TensorType type{DType::kF32, shapes[i], std::nullopt};
     const std::string name = output_name(from, i);
     graph_.values.push_back({.name = name, .type = type});
-    known_[name] = {.type = type, .id = id};
+    known_[name] = {.type = type, .id = id, .is_integer = gives_integers(from, in, i)};
     node.outputs.push_back(id);
   }
   graph_.nodes.push_back(std::move(node));
@@ -303,7 +390,7 @@ void Builder::make_reals(MappedNode& mapped) {
       const std::string name = text(input.name, ".float32");
       if (!known_.contains(name)) {
         const ValueId id = cast(value_of(input, ""), name);
-        known_[name] = {.type = graph_.values[static_cast<size_t>(id)].type, .id = id};
+        known_[name] = {.type = graph_.values[static_cast<size_t>(id)].type, .id = id, .is_integer = true};
       }
       input.name = name;
     }

@@ -17,7 +17,9 @@
 
 #include "base/guard.h"
 #include "base/text.h"
+#include "onnx/functions.h"
 #include "onnx/mapping.h"
+#include "onnx/schema.h"
 #include "onnx/shape_eval.h"
 #include "onnx/tensor.h"
 #include "onnx/upgrade.h"
@@ -132,8 +134,10 @@ DType input_dtype(int type) {
     case onnx::TensorProto::BFLOAT16:
       return DType::kF32;
     case onnx::TensorProto::INT64:
+    case onnx::TensorProto::UINT32:
       return DType::kI64;
     case onnx::TensorProto::INT32:
+    case onnx::TensorProto::UINT16:
       return DType::kI32;
     case onnx::TensorProto::INT16:
       return DType::kI16;
@@ -145,7 +149,7 @@ DType input_dtype(int type) {
       return DType::kBool;
     default:
       throw Error(ErrorKind::kUnsupported,
-                  text("type ", type_name(type), ", wanted floats, bool, uint8 or signed integers"));
+                  text("type ", type_name(type), ", wanted floats, bool or integers other than uint64"));
   }
 }
 
@@ -333,9 +337,6 @@ void read_attribute(const onnx::AttributeProto& from, const std::optional<std::s
   }
 }
 
-// libonnx may know no later opset.
-constexpr int64_t kLastSchemas = 17;
-
 // What an operator got since: an input, which makes so many (0: none), or an attribute. Its mapping knows it.
 struct Addition {
   std::string_view type;
@@ -364,6 +365,7 @@ void check_schema(const onnx::NodeProto& node, int64_t opset) {
   onnx::checker::CheckerContext context;
   context.set_ir_version(onnx::IR_VERSION);
   context.set_opset_imports({{"", static_cast<int>(std::min(opset, kLastSchemas))}});
+  if (schema_of(node.op_type(), opset) == nullptr) return;  // its mapping checks it
   const auto* addition = std::ranges::find_if(
       kAdditions, [&](const Addition& each) { return each.type == node.op_type() && opset >= each.since; });
   try {
@@ -423,6 +425,7 @@ OnnxModel read_onnx_model(const std::string& path, const std::string& shown, Cha
     changes.push_back({"old opset", "", text("upgraded from ", opset, " to ", kFirstOpset)});
     opset = kFirstOpset;
   }
+  inline_functions(proto, opset, changes);
   std::optional<std::string> folder;
   if (path == shown) folder = std::filesystem::path(path).parent_path().string();
 

@@ -137,6 +137,32 @@ bool divide(const Extent& a, const Extent& b, Extent& out) {
   return !a.per_sample || a.value % b.value == 0;
 }
 
+// There is at least one sample.
+bool equal(const Extent& a, const Extent& b, Extent& out) {
+  out = {a.value == b.value && a.per_sample == b.per_sample};
+  if (a.per_sample == b.per_sample) return true;
+  const Extent &counted = a.per_sample ? a : b, &fixed = a.per_sample ? b : a;
+  return fixed.value < counted.value;
+}
+bool less(const Extent& a, const Extent& b, Extent& out) {
+  out = {a.value < b.value};
+  if (a.per_sample == b.per_sample) return true;
+  return a.per_sample ? b.value <= a.value : a.value < b.value;
+}
+bool greater(const Extent& a, const Extent& b, Extent& out) { return less(b, a, out); }
+bool minimum(const Extent& a, const Extent& b, Extent& out) {
+  Extent is_less;
+  if (!less(a, b, is_less)) return false;
+  out = is_less.value != 0 ? a : b;
+  return true;
+}
+bool maximum(const Extent& a, const Extent& b, Extent& out) {
+  Extent is_less;
+  if (!less(a, b, is_less)) return false;
+  out = is_less.value != 0 ? b : a;
+  return true;
+}
+
 std::string words(const Extent& extent) {
   return extent.per_sample ? text(extent.value, " per sample") : text(extent.value);
 }
@@ -144,6 +170,7 @@ std::string words(const Extent& extent) {
 // Elementwise, a scalar or vector of one going with every element.
 template <Arithmetic compute>
 Result arithmetic(const OnnxNode&, Inputs in) {
+  if (in.size() != 2) return std::nullopt;
   const IntVector &left = *in[0].ints, &right = *in[1].ints;
   const size_t a_count = left.extents.size(), b_count = right.extents.size();
   if (a_count != b_count && a_count != 1 && b_count != 1)
@@ -154,6 +181,47 @@ Result arithmetic(const OnnxNode&, Inputs in) {
     const Extent &a = left.extents[a_count == 1 ? 0 : i], &b = right.extents[b_count == 1 ? 0 : i];
     if (!compute(a, b, out.extents.emplace_back()))
       throw Error(ErrorKind::kUnsupported, text("cannot compute with ", words(a), " and ", words(b)));
+  }
+  return out;
+}
+
+Result where(const OnnxNode&, Inputs in) {
+  size_t count = 1;
+  bool is_scalar = true;
+  for (const ShapeInput& input : in.first(3)) {
+    const size_t own = input.ints->extents.size();
+    is_scalar = is_scalar && input.ints->is_scalar;
+    if (own == 1) continue;
+    if (count != 1 && own != count)
+      throw Error(ErrorKind::kInvalid, text(own, " integers with ", count, ", wanted as many"));
+    count = own;
+  }
+  const auto at = [&](size_t input, size_t i) {
+    const std::vector<Extent>& extents = in[input].ints->extents;
+    return extents[extents.size() == 1 ? 0 : i];
+  };
+  IntVector out{.is_scalar = is_scalar};
+  for (size_t i = 0; i < count; ++i) out.extents.push_back(at(fixed(at(0, i)) != 0 ? 1 : 2, i));
+  return out;
+}
+
+Result size(const OnnxNode&, Inputs in) {
+  const int64_t count = product(*in[0].shape, 0, in[0].shape->rank);
+  return IntVector{{{count < 0 ? -count : count, count < 0}}, true};
+}
+
+Result range(const OnnxNode&, Inputs in) {
+  for (const ShapeInput& input : in.first(3))
+    if (input.ints->extents.size() != 1) return std::nullopt;
+  const int64_t start = fixed(in[0].ints->extents[0]), limit = fixed(in[1].ints->extents[0]),
+                delta = fixed(in[2].ints->extents[0]);
+  if (delta == 0) throw Error(ErrorKind::kInvalid, "steps by 0, wanted another number");
+  IntVector out;
+  for (int64_t at = start; delta > 0 ? at < limit : at > limit;) {
+    if (std::ssize(out.extents) == kMostElements)
+      throw Error(ErrorKind::kUnsupported, text("more than ", kMostElements, " numbers, wanted fewer"));
+    out.extents.push_back({at});
+    if (__builtin_add_overflow(at, delta, &at)) break;
   }
   return out;
 }
@@ -201,15 +269,23 @@ constexpr ShapeType kTypes[] = {
     {"Concat", 1, true, concat},
     {"ConstantOfShape", 1, true, constant_of_shape},
     {"Div", 2, true, arithmetic<divide>},
+    {"Equal", 2, true, arithmetic<equal>},
     {"Gather", 2, true, gather},
+    {"Greater", 2, true, arithmetic<greater>},
     {"Identity", 1, true, identity},
+    {"Less", 2, true, arithmetic<less>},
+    {"Max", 2, true, arithmetic<maximum>},
+    {"Min", 2, true, arithmetic<minimum>},
     {"Mul", 2, true, arithmetic<multiply>},
+    {"Range", 3, true, range},
     {"Reshape", 2, true, reshape},
     {"Shape", 1, false, shape},
+    {"Size", 1, false, size},
     {"Slice", 1, true, slice},
     {"Squeeze", 1, true, squeeze},
     {"Sub", 2, true, arithmetic<subtract>},
     {"Unsqueeze", 1, true, unsqueeze},
+    {"Where", 3, true, where},
 };
 
 const ShapeType* find_type(std::string_view type) {
@@ -248,6 +324,22 @@ std::optional<std::variant<IntVector, Tensor>> evaluate_shape(const OnnxNode& no
   for (size_t i = 0; i < type->inputs; ++i)
     if (in[i].shape == nullptr || (type->of_integers && in[i].ints == nullptr)) return std::nullopt;
   return type->evaluate(node, in);
+}
+
+IntVector of_one_sample(IntVector vector) {
+  for (Extent& extent : vector.extents) {
+    if (extent.per_sample && extent.value != 1)
+      throw Error(ErrorKind::kUnsupported, text(words(extent), ", wanted one"));
+    extent.per_sample = false;
+  }
+  return vector;
+}
+
+Tensor free_extents(const IntVector& vector) {
+  IntVector out = vector;
+  for (Extent& extent : out.extents)
+    if (extent.per_sample) extent = {-extent.value};
+  return tensor_of(out);
 }
 
 Tensor reshape_target(const IntVector& target, const Shape& input) {

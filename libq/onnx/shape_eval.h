@@ -45,6 +45,10 @@ bool is_shape_type(std::string_view type);
 std::optional<std::variant<IntVector, Tensor>> evaluate_shape(const OnnxNode& node,
                                                               std::span<const ShapeInput> in);
 
+// The vector for one sample. Throws where several are counted for each.
+IntVector of_one_sample(IntVector vector);
+// The vector with extents that count samples as shapes have them: kFree, or a multiple of it.
+Tensor free_extents(const IntVector& vector);
 // The shape of an ONNX Reshape of an input of this shape, with -1 (what remains) where it counts samples.
 // Throws when they are counted twice, or the elements do not fit.
 Tensor reshape_target(const IntVector& target, const Shape& input);

@@ -113,6 +113,14 @@ constexpr Format kFormats[] = {
      convert_integers<int64_t, int64_t>},
     {TensorProto::INT32, DType::kI64, 4, [](const TensorProto& t) { return packed<int32_t>(t.int32_data()); },
      convert_integers<int32_t, int64_t>},
+    {TensorProto::INT16, DType::kI64, 2, [](const TensorProto& t) { return packed<int16_t>(t.int32_data()); },
+     convert_integers<int16_t, int64_t>},
+    {TensorProto::UINT16, DType::kI64, 2,
+     [](const TensorProto& t) { return packed<uint16_t>(t.int32_data()); },
+     convert_integers<uint16_t, int64_t>},
+    {TensorProto::UINT32, DType::kI64, 4,
+     [](const TensorProto& t) { return packed<uint32_t>(t.uint64_data()); },
+     convert_integers<uint32_t, int64_t>},
     {TensorProto::UINT8, DType::kU8, 1, [](const TensorProto& t) { return packed<uint8_t>(t.int32_data()); },
      convert_integers<uint8_t, uint8_t>},
     {TensorProto::INT8, DType::kI8, 1, [](const TensorProto& t) { return packed<int8_t>(t.int32_data()); },
@@ -126,7 +134,7 @@ const Format& format_of(const TensorProto& proto) {
     if (format.type == proto.data_type()) return format;
   throw Error(ErrorKind::kUnsupported,
               text("type ", type_name(proto.data_type()),
-                   ", wanted float, double, float16, bfloat16, int64, int32, int8, uint8 or bool"));
+                   ", wanted float, double, float16, bfloat16, bool or integers other than uint64"));
 }
 
 Shape shape_of(const TensorProto& proto) {

@@ -14,7 +14,7 @@ namespace q {
 // onnx.TensorProto.DataType as messages name it: "float16", or its number when there is none.
 std::string type_name(int type);
 
-// The tensor in the types libq imports: all floating-point types as f32, 32 and 64 bits of integer as i64,
+// The tensor in the types libq imports: all floating-point types as f32, integers of 16 to 64 bits as i64,
 // bool, u8 and i8 as they are. folder: where external files are; nothing when the model has no folder.
 // Throws, without place, on any other type, a number of elements that differs from the shape's, NaN, and a
 // double that float32 cannot hold.

@@ -178,7 +178,7 @@ TEST_F(Import, RefusesInputsItCannotFeed) {
     return refusal(model);
   };
   EXPECT_EQ(with_input({-1, 4}, TensorProto::STRING),
-            "m.onnx: input x: type string, wanted floats, bool, uint8 or signed integers");
+            "m.onnx: input x: type string, wanted floats, bool or integers other than uint64");
   EXPECT_EQ(with_input({-1, 4, -1}, TensorProto::FLOAT),
             "m.onnx: input x: extent 2 (N) is open, wanted a shape or data that give it");
   EXPECT_EQ(with_input({-1, 0}, TensorProto::FLOAT), "m.onnx: input x: extent 1 is 0, wanted at least 1");
@@ -339,14 +339,41 @@ TEST_F(Import, RefusesToComputeOtherThingsFromTheBatch) {
   ModelProto model = empty_model();
   add_input(model, "x", {-1, 4});
   add_node(model, "Shape", "", {"x"}, {"shape"});
-  add_node(model, "ConstantOfShape", "zeros", {"shape"}, {"h"});
+  add_node(model, "Identity", "zeros", {"shape"}, {"h"});
   add_node(model, "Add", "sum", {"x", "h"}, {"y"});
   add_output(model, "y");
-  const std::string open =
-      "m.onnx: input x: extent 0 (N) is open and cannot count samples, wanted a shape or data that give it: ";
-  EXPECT_EQ(refusal(model), open + "node zeros: computes with the number of samples, wanted a fixed number");
-  model.mutable_graph()->mutable_node(1)->set_op_type("Identity");
   EXPECT_EQ(refusal(model), "m.onnx: node sum: input h: counts samples, wanted fixed numbers");
+}
+
+// x → Shape → ConstantOfShape → `type` with x → y, or alone
+ModelProto filled_model(const std::string& type, bool beside_samples) {
+  ModelProto model = empty_model();
+  add_input(model, "x", {-1, 4});
+  add_node(model, "Shape", "", {"x"}, {"shape"});
+  *add_attribute(add_node(model, "ConstantOfShape", "ones", {"shape"}, {"h"}), "value",
+                 AttributeProto::TENSOR)
+       .mutable_t() = float_tensor({1}, {1});
+  if (beside_samples) {
+    add_node(model, type, "sum", {"x", "h"}, {"y"});
+  } else {
+    add_node(model, type, "alone", {"h"}, {"z"});
+    add_node(model, "Add", "sum", {"x", "z"}, {"y"});
+  }
+  add_output(model, "y");
+  return model;
+}
+
+TEST_F(Import, FillsAsManySamplesAsThereAreBesideOthers) {
+  const Graph graph = import(filled_model("Add", true));
+  EXPECT_EQ(to_string(value(graph, "h").type.shape), "[1,4]");
+  EXPECT_EQ(floats(graph, "h"), (Numbers{1, 1, 1, 1}));
+  EXPECT_EQ(to_string(value(graph, "y").type.shape), "[N,4]");
+  // a sum over the samples is not that of one
+  EXPECT_EQ(
+      refusal(filled_model("Relu", false)),
+      "m.onnx: input x: extent 0 (N) is open and cannot count samples, wanted a shape or data that give it: "
+      "node alone: input h: has as many elements as there are samples, wanted it beside an operand that has "
+      "samples");
 }
 
 // ---- real models ----

@@ -97,6 +97,39 @@ TEST(ShapeEval, ArithmeticIsExactAndKeepsToMultiplesOfTheBatchOrRefuses) {
             "2 integers with 3, wanted as many");
 }
 
+TEST(ShapeEval, ComparesTheBatchOnlyWhereAnyNumberOfSamplesGivesTheSame) {
+  const IntVector batch{{kBatch}}, twice{{{2, true}}};
+  EXPECT_EQ(evaluated({.type = "Equal"}, {vector_of({3, 4}), scalar(4)}), "[0,1]");
+  EXPECT_EQ(evaluated({.type = "Equal"}, {batch, vector_of({-1})}), "[0]");
+  EXPECT_EQ(evaluated({.type = "Equal"}, {batch, batch}), "[1]");
+  EXPECT_EQ(evaluated({.type = "Equal"}, {batch, vector_of({1})}), "cannot compute with 1 per sample and 1");
+  EXPECT_EQ(evaluated({.type = "Less"}, {vector_of({1}), twice}), "[1]");
+  EXPECT_EQ(evaluated({.type = "Less"}, {twice, vector_of({2})}), "[0]");
+  EXPECT_EQ(evaluated({.type = "Less"}, {twice, vector_of({3})}), "cannot compute with 2 per sample and 3");
+  EXPECT_EQ(evaluated({.type = "Greater"}, {vector_of({5, 1}), vector_of({1, 5})}), "[1,0]");
+  EXPECT_EQ(evaluated({.type = "Max"}, {batch, vector_of({1})}), "[1N]");
+  EXPECT_EQ(evaluated({.type = "Min"}, {vector_of({7}), scalar(3)}), "[3]");
+}
+
+TEST(ShapeEval, WhereChoosesElementByElement) {
+  const IntVector shape{{kBatch, {-1}, {32}}};
+  EXPECT_EQ(evaluated({.type = "Where"}, {vector_of({0, 1, 0}), scalar(1), shape}), "[1N,1,32]");
+  EXPECT_EQ(evaluated({.type = "Where"}, {vector_of({0, 1}), scalar(1), shape}),
+            "3 integers with 2, wanted as many");
+}
+
+TEST(ShapeEval, SizeAndRangeCount) {
+  EXPECT_EQ(evaluated({.type = "Size"}, {}, {kFree, 3, 5}), "15N");
+  EXPECT_EQ(evaluated({.type = "Size"}, {}, {2, 3}), "6");
+  EXPECT_EQ(evaluated({.type = "Range"}, {scalar(1), scalar(8), scalar(3)}), "[1,4,7]");
+  EXPECT_EQ(evaluated({.type = "Range"}, {scalar(3), scalar(0), scalar(-2)}), "[3,1]");
+  EXPECT_EQ(evaluated({.type = "Range"}, {scalar(3), scalar(0), scalar(1)}), "[]");
+  EXPECT_EQ(evaluated({.type = "Range"}, {scalar(0), scalar(1), scalar(0)}),
+            "steps by 0, wanted another number");
+  EXPECT_EQ(evaluated({.type = "Range"}, {scalar(0), scalar(INT64_MAX), scalar(1)}),
+            "more than 16777216 numbers, wanted fewer");
+}
+
 TEST(ShapeEval, CastGivesIntegersOrFloats) {
   EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{6}}}}, {IntVector{{kBatch}}}), "[1N]");
   EXPECT_EQ(evaluated({.type = "Cast", .attrs = {{"to", int64_t{1}}}}, {vector_of({2, 3})}), "tensor [2]");
