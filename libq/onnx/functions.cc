@@ -18,8 +18,8 @@ namespace {
 using onnx::FunctionProto;
 using onnx::NodeProto;
 
-constexpr int kDeepest = 64;           // functions that call functions
-constexpr int kMostNodes = 1'000'000;  // a few bytes of functions must not ask for all memory
+constexpr int kDeepest = 64;         // functions that call functions
+constexpr int kMostNodes = 100'000;  // a few bytes of functions must not ask for all memory
 
 bool is_standard(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
@@ -108,11 +108,7 @@ class Inliner {
     return schema != nullptr && schema->HasFunction() ? schema->GetFunction() : nullptr;
   }
 
-  NodeProto& append(NodeProto node) {
-    if (model_.graph().node_size() == kMostNodes)
-      throw Error(ErrorKind::kUnsupported, text("more than ", kMostNodes, " nodes, wanted fewer"));
-    return *model_.mutable_graph()->add_node() = std::move(node);
-  }
+  NodeProto& append(NodeProto node) { return *model_.mutable_graph()->add_node() = std::move(node); }
 
   void add(NodeProto node, int index, int depth) {
     const std::string name = node.name().empty() ? text(node.op_type(), "_", index) : node.name();
@@ -126,6 +122,10 @@ class Inliner {
     if (depth == kDeepest)
       throw Error(ErrorKind::kInvalid, text("node ", name, ": functions call each other more than ", kDeepest,
                                             " deep, wanted an end"));
+    written_ += function->node_size();
+    if (written_ > kMostNodes)
+      throw Error(ErrorKind::kUnsupported,
+                  text("node ", name, ": functions become more than ", kMostNodes, " nodes, wanted fewer"));
     changes_.push_back({"written out", name, text(node.op_type(), " as ", function->node_size(), " nodes")});
     Call call(node, *function, name);
     for (int i = 0; i < function->node_size(); ++i) add(call.node(function->node(i), i), i, depth + 1);
@@ -162,6 +162,7 @@ class Inliner {
   onnx::ModelProto& model_;
   const int64_t opset_;
   Changes& changes_;
+  int64_t written_ = 0;  // nodes that functions have become
   std::unordered_map<std::string, const FunctionProto*> functions_;
   std::unordered_map<std::string, int64_t> elements_;  // of initializers
 };

@@ -81,7 +81,7 @@ TEST_F(Functions, MustNotGrowWithoutEnd) {
     name = next;
   }
   add_call(add_function(model, name), "Relu", "a", "b");
-  EXPECT_EQ(refusal(model), "m.onnx: more than 1000000 nodes, wanted fewer");
+  EXPECT_NE(refusal(model).find("functions become more than 100000 nodes, wanted fewer"), std::string::npos);
 }
 
 TEST_F(Functions, OfOnnxItselfStandForOperatorsThatAreNotHere) {
