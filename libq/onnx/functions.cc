@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "onnx/mapping.h"
+#include "onnx/quantized.h"
 #include "onnx/schema.h"
 #include "onnx/shape_eval.h"
 #include "q/error.h"
@@ -85,7 +86,7 @@ class Inliner {
     for (const FunctionProto& function : model.functions())
       functions_[text(function.domain(), ".", function.name())] = &function;
     for (const onnx::TensorProto& tensor : model.graph().initializer())
-      for (int64_t extent : tensor.dims()) elements_[tensor.name()] = elements_or_one(tensor.name()) * extent;
+      elements_[tensor.name()] = elements_in(tensor);
   }
 
   void apply() {
@@ -95,9 +96,18 @@ class Inliner {
   }
 
  private:
-  int64_t elements_or_one(const std::string& name) const {
+  // At least 1, and no more than are worth counting.
+  static int64_t elements_in(const onnx::TensorProto& tensor) {
+    int64_t out = 1;
+    for (int64_t extent : tensor.dims())
+      if (extent > 0 && out < INT32_MAX) out *= std::min<int64_t>(extent, INT32_MAX);
+    return out;
+  }
+
+  // 0: computed.
+  int64_t constant_elements(const std::string& name) const {
     const auto found = elements_.find(name);
-    return found == elements_.end() ? 1 : found->second;
+    return found == elements_.end() ? 0 : found->second;
   }
 
   const FunctionProto* function_of(const NodeProto& node) const {
@@ -108,12 +118,55 @@ class Inliner {
     return schema != nullptr && schema->HasFunction() ? schema->GetFunction() : nullptr;
   }
 
-  NodeProto& append(NodeProto node) { return *model_.mutable_graph()->add_node() = std::move(node); }
+  void append(NodeProto node) {
+    learn(node);
+    *model_.mutable_graph()->add_node() = std::move(node);
+  }
+
+  // A node between integers as others.
+  bool add_plain(const NodeProto& node, const std::string& name, int depth) try {
+    std::vector<NodeProto> nodes =
+        plain_nodes(node, name,
+                    {[this](const std::string& value) { return constant_elements(value); },
+                     [this](const std::string& value) {
+                       const auto found = casts_.find(value);
+                       return found == casts_.end() ? 0 : found->second;
+                     }});
+    if (nodes.empty()) return false;
+    changes_.push_back({"written out", name, text(node.op_type(), " as ", nodes.size(), " nodes")});
+    for (size_t i = 0; i < nodes.size(); ++i) add(std::move(nodes[i]), static_cast<int>(i), depth);
+    return true;
+  } catch (const Error& error) {
+    throw Error(error.kind(), text("node ", name, ": ", error.what()));
+  }
+
+  // What rewriting may want to know of a node's output.
+  void learn(const NodeProto& node) {
+    if (node.output_size() == 0) return;
+    if (node.op_type() == "Constant" || reads_constants(node)) elements_[node.output(0)] = elements_of(node);
+    for (const onnx::AttributeProto& attribute : node.attribute())
+      if (node.op_type() == "Cast" && attribute.name() == "to")
+        casts_[node.output(0)] = static_cast<int>(attribute.i());
+  }
+
+  bool reads_constants(const NodeProto& node) const {
+    return node.input_size() > 0 && std::ranges::all_of(node.input(), [&](const std::string& input) {
+             return input.empty() || constant_elements(input) > 0;
+           });
+  }
+
+  // Of a constant that is computed: as many as its largest operand has.
+  int64_t elements_of(const NodeProto& node) const {
+    int64_t out = 1;
+    for (const onnx::AttributeProto& attribute : node.attribute())
+      if (attribute.name() == "value") out = elements_in(attribute.t());
+    for (const std::string& input : node.input()) out = std::max(out, constant_elements(input));
+    return out;
+  }
 
   void add(NodeProto node, int index, int depth) {
     const std::string name = node.name().empty() ? text(node.op_type(), "_", index) : node.name();
-    const bool is_integer = node.op_type() == "ConvInteger" || node.op_type() == "MatMulInteger";
-    if (is_standard(node.domain()) && is_integer) return add_integer(std::move(node), name);
+    if (is_standard(node.domain()) && add_plain(node, name, depth)) return;
     const FunctionProto* function = function_of(node);
     if (function == nullptr) {
       append(std::move(node));
@@ -131,40 +184,13 @@ class Inliner {
     for (int i = 0; i < function->node_size(); ++i) add(call.node(function->node(i), i), i, depth + 1);
   }
 
-  // Sums of products of integers: of the reals they are, less their zero points. Exact below 2^24.
-  void add_integer(NodeProto node, const std::string& name) {
-    const std::string type = node.op_type() == "ConvInteger" ? "Conv" : "MatMul";
-    changes_.push_back({"written out", name, text(node.op_type(), " as ", type, " on float32")});
-    std::string operands[2];
-    for (int i = 0; i < 2 && i < node.input_size(); ++i) {
-      operands[i] = node.input(i);
-      if (i + 2 >= node.input_size() || node.input(i + 2).empty()) continue;
-      const std::string& zero_point = node.input(i + 2);
-      if (elements_or_one(zero_point) != 1)
-        throw Error(ErrorKind::kUnsupported, text("node ", name, ": input ", zero_point, " has ",
-                                                  elements_or_one(zero_point), " zero points, wanted one"));
-      operands[i] = text(name, i == 0 ? "/x" : "/w");
-      NodeProto difference;
-      difference.set_op_type("Sub");
-      difference.set_name(operands[i]);
-      difference.add_input(node.input(i));
-      difference.add_input(zero_point);
-      difference.add_output(operands[i]);
-      append(std::move(difference));
-    }
-    node.set_op_type(type);
-    node.clear_input();
-    for (std::string& operand : operands)
-      if (!operand.empty()) node.add_input(std::move(operand));
-    append(std::move(node));
-  }
-
   onnx::ModelProto& model_;
   const int64_t opset_;
   Changes& changes_;
   int64_t written_ = 0;  // nodes that functions have become
   std::unordered_map<std::string, const FunctionProto*> functions_;
-  std::unordered_map<std::string, int64_t> elements_;  // of initializers
+  std::unordered_map<std::string, int64_t> elements_;  // of constants
+  std::unordered_map<std::string, int> casts_;         // types that Cast nodes give
 };
 
 }  // namespace

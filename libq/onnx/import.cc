@@ -11,12 +11,14 @@
 #include "onnx/inputs.h"
 #include "onnx/mapping.h"
 #include "onnx/model.h"
+#include "onnx/quantized.h"
 #include "onnx/schema.h"
 #include "onnx/shape_eval.h"
 #include "onnx/tensor.h"
 #include "ops/shared/evaluate.h"
 #include "ops/shared/samples.h"
 #include "q/onnx.h"
+#include "q/quant.h"
 
 namespace q {
 
@@ -71,6 +73,10 @@ class Builder {
   bool add_shape_node(const OnnxModel::Node& from, const std::vector<const Known*>& in);
   void check_repeated(const OnnxModel::Node& from, const std::vector<const Known*>& in) const;
   OnnxNode with_inputs(const OnnxModel::Node& from, const std::vector<const Known*>& in) const;
+  bool add_quantization(const OnnxModel::Node& from, const std::vector<const Known*>& in);
+  void add_quantize(const OnnxModel::Node& from, const OnnxNode& node);
+  void add_dequantize(const OnnxModel::Node& from, const OnnxNode& node);
+  void append(std::string_view op, const OnnxModel::Node& from, TensorType type);
   bool fold(const MappedNode& mapped, const OnnxModel::Node& from, std::span<const Shape> out);
   void make_reals(MappedNode& mapped);
   ValueId cast(ValueId from, const std::string& name);
@@ -342,7 +348,7 @@ void Builder::add_node(const OnnxModel::Node& from) {
   if (from.node.type == "Constant")
     return define_constant(from.outputs.at(0), known_constant(constant_of_node(from.node)));
   const std::vector<const Known*> in = inputs_of(from);
-  if (add_shape_node(from, in)) return;
+  if (add_shape_node(from, in) || add_quantization(from, in)) return;
 
   check_repeated(from, in);
   check_no_truncation(from.node.type, in);
@@ -376,6 +382,63 @@ void Builder::add_node(const OnnxModel::Node& from) {
     node.outputs.push_back(id);
   }
   graph_.nodes.push_back(std::move(node));
+}
+
+// ---- integers with a scale ----
+
+bool Builder::add_quantization(const OnnxModel::Node& from, const std::vector<const Known*>& in) {
+  if (from.node.type != "QuantizeLinear" && from.node.type != "DequantizeLinear") return false;
+  const OnnxNode node = with_inputs(from, in);
+  if (node.inputs.size() < 2 || node.inputs[0].absent || node.inputs[1].absent)
+    throw Error(ErrorKind::kInvalid, "has no scale, wanted one");
+  from.node.type == "QuantizeLinear" ? add_quantize(from, node) : add_dequantize(from, node);
+  return true;
+}
+
+// A node of one input and one output.
+void Builder::append(std::string_view op, const OnnxModel::Node& from, TensorType type) {
+  const ValueId id = static_cast<ValueId>(graph_.values.size());
+  graph_.nodes.push_back({.op = std::string(op),
+                          .name = from.node.name,
+                          .inputs = {known_.at(from.inputs[0]).id},
+                          .outputs = {id}});
+  known_[from.outputs.at(0)] = {.type = type, .id = id};
+  graph_.values.push_back({.name = from.outputs[0], .type = std::move(type)});
+}
+
+void Builder::add_quantize(const OnnxModel::Node& from, const OnnxNode& node) {
+  const OnnxNode::Input& x = node.inputs[0];
+  if (x.type.dtype != DType::kF32)
+    throw Error(ErrorKind::kUnsupported, text("input ", x.name, ": ", name_of(x.type.dtype), ", wanted f32"));
+  const DType dtype = onnx_quantized_type(node);
+  const QParams qparams = onnx_qparams(node, dtype, x.type.shape);
+  if (x.constant)
+    return define_constant(from.outputs.at(0), known_constant(quantize(x.constant->view(), dtype, qparams)));
+  if (qparams.scales.size() > 1)
+    throw Error(ErrorKind::kUnsupported,
+                text(qparams.scales.size(), " scales for what is computed, wanted one"));
+  append("quantize", from, {dtype, x.type.shape, qparams});
+}
+
+void Builder::add_dequantize(const OnnxModel::Node& from, const OnnxNode& node) {
+  const OnnxNode::Input& x = node.inputs[0];
+  if (x.constant) return define_constant(from.outputs.at(0), known_constant(onnx_dequantized(node)));
+  if (x.type.dtype != DType::kU8 && x.type.dtype != DType::kI8)
+    throw Error(ErrorKind::kUnsupported,
+                text("input ", x.name, ": ", name_of(x.type.dtype), ", wanted u8 or i8"));
+  const QParams qparams = onnx_qparams(node, x.type.dtype, x.type.shape);
+  if (qparams.scales.size() > 1)
+    throw Error(ErrorKind::kUnsupported,
+                text(qparams.scales.size(), " scales for what is computed, wanted one"));
+  if (!x.type.qparams) {  // an input of the model, which comes as integers
+    known_.at(x.name).type.qparams = qparams;
+    graph_.values[static_cast<size_t>(known_.at(x.name).id)].type.qparams = qparams;
+  } else if (*x.type.qparams != qparams) {
+    throw Error(ErrorKind::kUnsupported,
+                text("input ", x.name, " was made with scale ", number(x.type.qparams->scales[0]),
+                     ", wanted that one, not ", number(qparams.scales[0])));
+  }
+  append("dequantize", from, {DType::kF32, x.type.shape, std::nullopt});
 }
 
 // Operands that the operator wants as reals, and are integers in the file.
@@ -442,6 +505,19 @@ bool Builder::fold(const MappedNode& mapped, const OnnxModel::Node& from, std::s
   return true;
 }
 
+// How the integers of a weight are chosen that the file gives.
+Observation chosen(const QParams& qparams) {
+  Observation out;
+  out.spec = {.dtype = DType::kI8,
+              .scheme = qparams.scheme,
+              .axis = qparams.axis,
+              .quant_min = qparams.quant_min,
+              .quant_max = qparams.quant_max};
+  out.observer.clear();
+  out.method = "fixed";
+  return out;
+}
+
 // The id of an operand. A constant enters the graph here; one that a mapping has changed is a constant of its
 // own.
 ValueId Builder::value_of(const OnnxNode::Input& input, const std::string& fallback_name) {
@@ -467,6 +543,9 @@ ValueId Builder::value_of(const OnnxNode::Input& input, const std::string& fallb
   const ValueId id = static_cast<ValueId>(graph_.values.size());
   graph_.values.push_back(
       {.name = name, .type = input.constant->type, .constant = constant_of(*input.constant)});
+  if (const std::optional<QParams>& qparams = input.constant->type.qparams;
+      qparams && input.constant->type.dtype == DType::kF32)
+    graph_.values.back().observation = chosen(*qparams);
   if (unchanged) known->id = id;
   return id;
 }

@@ -25,6 +25,8 @@ Run compile(const CompileCall& call) {
       };
 }
 
+constexpr OnnxName kOnnx[] = {{"DequantizeLinear", 10}};
+
 constexpr Shape kOdd[] = {{3, 17}};
 constexpr Shape kImage[] = {{1, 3, 8, 8}};
 constexpr Case kCases[] = {{.inputs = kOdd}, {.inputs = kImage, .lo = -5, .hi = 1}};
@@ -35,6 +37,7 @@ extern const OpDef op_dequantize;
 constinit const OpDef op_dequantize = {
     .name = "dequantize",
     .doc = "the reals that the integers x mean",
+    .onnx = kOnnx,
     .qrule = QRule::kFloat,
     .infer = infer_same,
     .samples = samples_anywhere,

@@ -61,6 +61,9 @@ Tensor transposed(const Tensor& weight) {
   for (int64_t i = 0; i < k; ++i) {
     for (int64_t j = 0; j < n; ++j) out.as<float>()[j * k + i] = weight.as<float>()[i * n + j];
   }
+  out.type.qparams = weight.type.qparams;
+  if (out.type.qparams && is_per_channel(out.type.qparams->scheme))
+    out.type.qparams->axis = 1 - out.type.qparams->axis;
   return out;
 }
 

@@ -27,6 +27,8 @@ Run compile(const CompileCall& call) {
   };
 }
 
+constexpr OnnxName kOnnx[] = {{"QuantizeLinear", 10}};
+
 constexpr Shape kOdd[] = {{3, 17}};
 constexpr Shape kImage[] = {{1, 3, 8, 8}};
 constexpr Case kCases[] = {{.inputs = kOdd}, {.inputs = kImage, .lo = -5, .hi = 1}};
@@ -37,6 +39,7 @@ extern const OpDef op_quantize;
 constinit const OpDef op_quantize = {
     .name = "quantize",
     .doc = "x as integers of the output's scale and zero point",
+    .onnx = kOnnx,
     .qrule = QRule::kFloat,
     .infer = infer_same,
     .samples = samples_anywhere,
