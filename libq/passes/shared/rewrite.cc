@@ -28,8 +28,12 @@ Rewriter::Rewriter(Graph graph) : graph_(std::move(graph)) {
 }
 
 NodeId Rewriter::sole_producer(ValueId id) const {
+  return sole_reader(id) != kNone ? producer_[static_cast<size_t>(id)] : kNone;
+}
+
+NodeId Rewriter::sole_reader(ValueId id) const {
   const size_t i = static_cast<size_t>(id);
-  return readers_[i].size() == 1 && !is_output_[i] ? producer_[i] : kNone;
+  return readers_[i].size() == 1 && !is_output_[i] ? readers_[i][0] : kNone;
 }
 
 void Rewriter::remove(NodeId id) {
@@ -44,6 +48,17 @@ void Rewriter::absorb(NodeId first, NodeId second) {
   remove(second);
   node(first).outputs = node(second).outputs;
   for (ValueId id : node(first).outputs) producer_[static_cast<size_t>(id)] = first;
+}
+
+void Rewriter::become(NodeId id, std::string_view op, Attrs attrs, std::vector<ValueId> inputs) {
+  for (ValueId input : node(id).inputs) {
+    std::vector<NodeId>& readers = readers_[static_cast<size_t>(input)];
+    readers.erase(std::find(readers.begin(), readers.end(), id));
+  }
+  for (ValueId input : inputs) readers_[static_cast<size_t>(input)].push_back(id);
+  node(id).op = op;
+  node(id).attrs = std::move(attrs);
+  node(id).inputs = std::move(inputs);
 }
 
 bool Rewriter::bypass(NodeId id, size_t index) {
