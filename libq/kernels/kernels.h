@@ -27,6 +27,7 @@ struct F32Output {
 // Rows come in tiles of mr: a is [ceil(rows / mr)][taps][mr] pointers to k elements, of which those of a
 // last tile that is not full are not used.
 // Up to 3 bytes behind each u8 row are read (and multiplied by zero).
+// Sums start from row_bias[r] where there is one: of a product whose second operand has a zero point too.
 struct GemmU8I8 {
   size_t rows, columns, taps, k;
   const uint8_t* const* a;
@@ -34,7 +35,8 @@ struct GemmU8I8 {
   const int8_t* next;  // weights of the same size that will be wanted soon, to be fetched early; or null
   U8Output out;        // arrays of nr entries
   uint8_t* c;
-  size_t c_stride;  // elements between rows
+  size_t c_stride;          // elements between rows
+  const int32_t* row_bias;  // [rows]; or null
 };
 
 // Each step of the sum over (t, i), in this order, is one fused multiply-add.

@@ -20,7 +20,8 @@ struct Product {
 // A whole product out of a row's panels. a: [rows][taps][k + 3] (the 3 are read but not used), b:
 // [taps][k][columns].
 Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
-                         const std::vector<int8_t>& b, const q::U8Output& out) {
+                         const std::vector<int8_t>& b, const q::U8Output& out,
+                         const int32_t* row_bias = nullptr) {
   const size_t mr = kernels.gemm_u8i8_mr, nr = kernels.gemm_u8i8_nr, groups = (p.k + 3) / 4;
   const size_t stride = p.columns + 3;
   Output<uint8_t> c(p.rows * stride);
@@ -53,7 +54,8 @@ Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::ve
                        .b = packed.data(),
                        .out = {bias.data(), multiplier.data(), out.zero_point, out.lo, out.hi},
                        .c = c.data() + column,
-                       .c_stride = stride});
+                       .c_stride = stride,
+                       .row_bias = row_bias});
   }
   return c;
 }
@@ -159,7 +161,21 @@ TEST_P(SummingKernel, GemmU8I8EqualsGeneric) {
     const q::ToU8 to = random.to_u8(1);
     const q::U8Output out = {bias.data(), multiplier.data(), to.zero_point, to.lo, to.hi};
     expect_same(multiply(generic(), p, a, b, out), multiply(*row, p, a, b, out));
+    const std::vector<int32_t> row_bias = random.biases(p.rows);
+    expect_same(multiply(generic(), p, a, b, out, row_bias.data()),
+                multiply(*row, p, a, b, out, row_bias.data()));
   }
+}
+
+TEST(GenericKernel, GemmAddsABiasToEveryRow) {
+  // Both rows are 1 * 1 + 2 * 2 = 5.
+  const std::vector<uint8_t> a = {1, 2, 9, 9, 9, 1, 2, 9, 9, 9};
+  const int32_t bias[] = {1}, row_bias[] = {10, -6};
+  const float multiplier[] = {1};
+  const Output<uint8_t> c =
+      multiply(generic(), {2, 1, 1, 2}, a, {1, 2}, {bias, multiplier, 3, 0, 255}, row_bias);
+  EXPECT_EQ(c.elements[0], 19);
+  EXPECT_EQ(c.elements[4], 3);
 }
 
 TEST_P(SummingKernel, GemmU8I8DoesNotSaturateInside) {

@@ -100,8 +100,10 @@ constexpr void (*kMultiply[])(const int16_t*, const int16_t*, size_t, int32_t*) 
 void run_block(const GemmU8I8& g, const Requantize& requantize, size_t first, size_t count) {
   Block block;
   for (size_t r = 0; r < count; ++r) {
-    for (size_t column = 0; column < g.columns; column += kStripe)
-      __builtin_memcpy(block.sum[r] + column, g.out.bias + column, kStripe * sizeof(int32_t));
+    const __m256i start = _mm256_set1_epi32(g.row_bias != nullptr ? g.row_bias[first + r] : 0);
+    for (size_t column = 0; column < (g.columns + kStripe - 1) / kStripe * kStripe; column += 8)
+      _mm256_store_si256(reinterpret_cast<__m256i*>(block.sum[r] + column),
+                         _mm256_add_epi32(start, load_i32(g.out.bias + column)));
   }
 
   const size_t row_length = (g.k + 3) / 4 * 4, length = g.taps * row_length;

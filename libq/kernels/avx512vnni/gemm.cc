@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kRows = 6, kVectors = 4;
 constexpr size_t kColumns = 16 * kVectors;
+constexpr int32_t kZeros[kRows] = {};
 
 // The weights that are wanted next, fetched into the second-level cache: the first tile would wait for them.
 // A line with every step of a tile, which reads kVectors of them; so kVectors tiles fetch all, and then begin
@@ -32,11 +33,12 @@ inline __m512i broadcast_4(const uint8_t* p) {
 
 template <int R, int V>
 [[gnu::always_inline]] inline void tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
-                                             const uint8_t* const* rows, __mmask64 lanes, uint8_t* c,
-                                             const char* ahead) {
+                                             const uint8_t* const* rows, const int32_t* row_bias,
+                                             __mmask64 lanes, uint8_t* c, const char* ahead) {
   __m512i sum[R][V];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
-    unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = _mm512_setzero_si512(); });
+    const __m512i start = _mm512_set1_epi32(row_bias[r]);
+    unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = start; });
   });
   const int8_t* b = g.b;
   for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
@@ -94,12 +96,12 @@ template <int R, int V>
 // The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
 template <int R, int V>
 [[gnu::noinline]] void last_tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
-                                      const uint8_t* const* rows, size_t left, __mmask64 lanes, uint8_t* c,
-                                      const char* ahead) {
+                                      const uint8_t* const* rows, const int32_t* row_bias, size_t left,
+                                      __mmask64 lanes, uint8_t* c, const char* ahead) {
   if constexpr (R > 1) {
-    if (left < R) return last_tile_u8i8<R - 1, V>(g, requantize, rows, left, lanes, c, ahead);
+    if (left < R) return last_tile_u8i8<R - 1, V>(g, requantize, rows, row_bias, left, lanes, c, ahead);
   }
-  tile_u8i8<R, V>(g, requantize, rows, lanes, c, ahead);
+  tile_u8i8<R, V>(g, requantize, rows, row_bias, lanes, c, ahead);
 }
 template <int R, int V>
 [[gnu::noinline]] void last_tile_f32(const GemmF32& g, const float* const* rows, size_t left, __mmask64 lanes,
@@ -116,11 +118,14 @@ void panel_u8i8(const GemmU8I8& g) {
   const __mmask64 lanes = block_mask(g.columns);
   Ahead ahead(g.next, g.b, g.taps * ((g.k + 3) / 4));
   const uint8_t* const* rows = g.a;
+  const int32_t* row_bias = g.row_bias != nullptr ? g.row_bias : kZeros;
+  const size_t step = g.row_bias != nullptr ? kRows : 0;
   uint8_t* c = g.c;
   size_t left = g.rows;
-  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
-    tile_u8i8<kRows, V>(g, requantize, rows, lanes, c, ahead.next_tile());
-  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, requantize, rows, left, lanes, c, ahead.next_tile());
+  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, row_bias += step, c += kRows * g.c_stride)
+    tile_u8i8<kRows, V>(g, requantize, rows, row_bias, lanes, c, ahead.next_tile());
+  if (left > 0)
+    last_tile_u8i8<kRows - 1, V>(g, requantize, rows, row_bias, left, lanes, c, ahead.next_tile());
 }
 
 template <int V>

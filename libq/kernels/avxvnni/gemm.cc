@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kRows = 6, kVectors = 2;
 constexpr size_t kColumns = 8 * kVectors;
+constexpr int32_t kZeros[kRows] = {};
 
 // Four activations in every lane.
 inline __m256i broadcast_4(const uint8_t* p) {
@@ -18,11 +19,13 @@ inline __m256i broadcast_4(const uint8_t* p) {
 
 template <int R>
 [[gnu::noinline]] void run_tile(const GemmU8I8& g, const Requantize& requantize, const uint8_t* const* rows,
-                                uint8_t* c) {
+                                const int32_t* row_bias, uint8_t* c) {
   __m256i sum[R][kVectors];
   unroll<kVectors>([&](auto v) __attribute__((always_inline)) {
     const __m256i bias = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(g.out.bias + 8 * v));
-    unroll<R>([&](auto r) __attribute__((always_inline)) { sum[r][v] = bias; });
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      sum[r][v] = _mm256_add_epi32(bias, _mm256_set1_epi32(row_bias[r]));
+    });
   });
   const int8_t* b = g.b;
   for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
@@ -50,22 +53,24 @@ template <int R>
 
 // The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
 template <int R>
-void last_tile(const GemmU8I8& g, const Requantize& requantize, const uint8_t* const* rows, size_t left,
-               uint8_t* c) {
+void last_tile(const GemmU8I8& g, const Requantize& requantize, const uint8_t* const* rows,
+               const int32_t* row_bias, size_t left, uint8_t* c) {
   if constexpr (R > 1) {
-    if (left < R) return last_tile<R - 1>(g, requantize, rows, left, c);
+    if (left < R) return last_tile<R - 1>(g, requantize, rows, row_bias, left, c);
   }
-  run_tile<R>(g, requantize, rows, c);
+  run_tile<R>(g, requantize, rows, row_bias, c);
 }
 
 void gemm_u8i8(const GemmU8I8& g) {
   const Requantize requantize(g.out);
   const uint8_t* const* rows = g.a;
+  const int32_t* row_bias = g.row_bias != nullptr ? g.row_bias : kZeros;
+  const size_t step = g.row_bias != nullptr ? kRows : 0;
   uint8_t* c = g.c;
   size_t left = g.rows;
-  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
-    run_tile<kRows>(g, requantize, rows, c);
-  if (left > 0) last_tile<kRows - 1>(g, requantize, rows, left, c);
+  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, row_bias += step, c += kRows * g.c_stride)
+    run_tile<kRows>(g, requantize, rows, row_bias, c);
+  if (left > 0) last_tile<kRows - 1>(g, requantize, rows, row_bias, left, c);
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ static size_t first_tap(size_t r, size_t taps) { return r / kRows * taps * kRows
 static void gemm_u8i8(const GemmU8I8& g) {
   const size_t groups = (g.k + 3) / 4;
   for (size_t r = 0; r < g.rows; ++r) {
-    uint32_t sum[kColumns] = {};
+    uint32_t sum[kColumns];
+    for (uint32_t& each : sum) each = g.row_bias != nullptr ? static_cast<uint32_t>(g.row_bias[r]) : 0;
     const int8_t* b = g.b;
     for (size_t t = 0; t < g.taps; ++t) {
       const uint8_t* a = g.a[first_tap(r, g.taps) + t * kRows];

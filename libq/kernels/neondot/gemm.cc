@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kRows = 6, kVectors = 4;
 constexpr size_t kColumns = 4 * kVectors;
+constexpr int32_t kZeros[kRows] = {};
 
 // What the sums of a panel start from: their bias and, because activations come less 128, 128 times the sum
 // of their weights. Padding behind k is zero there and adds nothing.
@@ -40,10 +41,12 @@ inline int8x16_t broadcast_4(const uint8_t* p) {
 
 template <int R, int V>
 [[gnu::always_inline]] inline void tile_u8i8(const GemmU8I8& g, const Start<V>& start,
-                                             const uint8_t* const* rows, uint8_t* c) {
+                                             const uint8_t* const* rows, const int32_t* row_bias,
+                                             uint8_t* c) {
   int32x4_t sum[R][V];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
-    unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = start.sum[v]; });
+    const int32x4_t more = vdupq_n_s32(row_bias[r]);
+    unroll<V>([&](auto v) __attribute__((always_inline)) { sum[r][v] = vaddq_s32(start.sum[v], more); });
   });
   const int8_t* b = g.b;
   for (size_t t = 0; t < g.taps; ++t, rows += kRows) {
@@ -142,11 +145,11 @@ template <int R, int V>
 // The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
 template <int R, int V>
 [[gnu::noinline]] void last_tile_u8i8(const GemmU8I8& g, const Start<V>& start, const uint8_t* const* rows,
-                                      size_t left, uint8_t* c) {
+                                      const int32_t* row_bias, size_t left, uint8_t* c) {
   if constexpr (R > 1) {
-    if (left < R) return last_tile_u8i8<R - 1, V>(g, start, rows, left, c);
+    if (left < R) return last_tile_u8i8<R - 1, V>(g, start, rows, row_bias, left, c);
   }
-  tile_u8i8<R, V>(g, start, rows, c);
+  tile_u8i8<R, V>(g, start, rows, row_bias, c);
 }
 template <int R, int V>
 [[gnu::noinline]] void last_tile_f32(const GemmF32& g, const float* const* rows, size_t left, float* c) {
@@ -160,11 +163,13 @@ template <int V>
 void panel_u8i8(const GemmU8I8& g) {
   const Start<V> start(g);
   const uint8_t* const* rows = g.a;
+  const int32_t* row_bias = g.row_bias != nullptr ? g.row_bias : kZeros;
+  const size_t step = g.row_bias != nullptr ? kRows : 0;
   uint8_t* c = g.c;
   size_t left = g.rows;
-  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, c += kRows * g.c_stride)
-    tile_u8i8<kRows, V>(g, start, rows, c);
-  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, start, rows, left, c);
+  for (; left >= kRows; left -= kRows, rows += g.taps * kRows, row_bias += step, c += kRows * g.c_stride)
+    tile_u8i8<kRows, V>(g, start, rows, row_bias, c);
+  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, start, rows, row_bias, left, c);
 }
 
 template <int V>
