@@ -81,7 +81,7 @@ void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** po
   const OffsetTable& window = gemm.rows.window;
   const int64_t mr = gemm.weights.mr, taps = gemm.weights.shape.taps;
   const T* padding = gemm.padding.template as<T>();
-  a += block.group * gemm.weights.shape.k;
+  a += gemm.groups[static_cast<size_t>(block.group)].a;
   if (gemm.row_step != 0) {
     for (int64_t row = block.first_row; row < block.end_row; ++row) *pointers++ = a + row * gemm.row_step;
     return;
@@ -109,16 +109,68 @@ void find_rows(const Gemm<T>& gemm, const Block& block, const T* a, const T** po
   }
 }
 
-// The elements of C that a block computes.
+// So many rows from `first` on, `step` elements apart, of which columns [first, first + columns) are done.
+Part part_of(int64_t first, int64_t rows, int64_t columns, int64_t step) {
+  if (columns == step) return {.first = first, .count = rows * columns};
+  return {.first = first, .count = columns, .lines = rows, .stride = step};
+}
+
+// Calls body(row, rows, place) for runs of rows [first, end) that lie evenly in C.
+template <typename T, typename Body>
+void for_each_line(const Gemm<T>& gemm, int64_t first, int64_t end, const Body& body) {
+  const OffsetTable& window = gemm.rows.window;
+  RowCursor cursor(gemm.rows, first);
+  while (first < end) {
+    const int64_t rows = std::min(end - first, window.inner_pixels - cursor.inner);
+    body(first, rows,
+         cursor.image * gemm.places.image_stride + gemm.places.lines[static_cast<size_t>(cursor.outer)] +
+             cursor.inner * gemm.places.step);
+    first += rows;
+    cursor.inner = window.inner_pixels - 1;
+    cursor.advance(window);
+  }
+}
+
+// One panel for rows that do not lie one behind the other: a tile at a time, whose rows are then copied to
+// their places. c: where the panel's columns of the first row of all are.
 template <typename T>
-Part part_of(const Gemm<T>& gemm, const Block& block) {
-  const WeightsShape& shape = gemm.weights.shape;
-  const int64_t stride = shape.groups * shape.columns, column = block.first_panel * gemm.weights.nr;
-  const int64_t rows = block.end_row - block.first_row;
-  const int64_t columns = std::min(block.end_panel * gemm.weights.nr, shape.columns) - column;
-  const int64_t first = block.first_row * stride + block.group * shape.columns + column;
-  if (columns == stride) return {.first = first, .count = rows * columns};
-  return {.first = first, .count = columns, .lines = rows, .stride = stride};
+void scatter_panel(const Gemm<T>& gemm, const Block& block, typename WeightedTypes<T>::Gemm call, T* c) {
+  constexpr int64_t kTile = 72 * 64;  // elements
+  const int64_t mr = gemm.weights.mr, nr = gemm.weights.nr;
+  const int64_t most_rows = std::max(mr, kTile / nr / mr * mr);
+  T tile[kTile];
+  call.c = tile;
+  call.c_stride = static_cast<size_t>(nr);
+  for (int64_t first = block.first_row; first < block.end_row; first += most_rows) {
+    const int64_t end = std::min(first + most_rows, block.end_row);
+    call.rows = static_cast<size_t>(end - first);
+    gemm.weights.kernel(call);
+    for_each_line(gemm, first, end, [&](int64_t row, int64_t rows, int64_t place) {
+      for (int64_t r = 0; r < rows; ++r)
+        std::copy_n(tile + (row - first + r) * nr, call.columns, c + place + r * gemm.places.step);
+    });
+    call.a += most_rows * gemm.weights.shape.taps;
+  }
+}
+
+// Tells of the columns that a block has computed.
+template <typename T>
+void tell(const Gemm<T>& gemm, const Block& block, int64_t first, const PartDone& done) {
+  const int64_t columns = std::min(block.end_panel * gemm.weights.nr, gemm.weights.shape.columns) -
+                          block.first_panel * gemm.weights.nr;
+  if (gemm.places.lines.empty()) {
+    done(part_of(first + block.first_row * gemm.c_stride, block.end_row - block.first_row, columns,
+                 gemm.c_stride));
+    return;
+  }
+  for_each_line(gemm, block.first_row, block.end_row, [&](int64_t, int64_t rows, int64_t place) {
+    done(part_of(first + place, rows, columns, gemm.places.step));
+  });
+}
+
+void set_row_bias(GemmF32&, const Gemm<float>&, int64_t) {}
+void set_row_bias(GemmU8I8& call, const Gemm<uint8_t>& gemm, int64_t row) {
+  if (gemm.row_bias.data != nullptr) call.row_bias = gemm.row_bias.as<int32_t>() + row;
 }
 
 template <typename T>
@@ -126,27 +178,33 @@ void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c, const PartD
   const PackedWeights<T>& weights = gemm.weights;
   const WeightsShape& shape = weights.shape;
   const Block block = block_at(gemm, index);
+  const GroupPlace& group = gemm.groups[static_cast<size_t>(block.group)];
   const T* stack[kRowsOnStack];
   const T** pointers = gemm.scratch.of_block(index, stack);
   find_rows(gemm, block, a, pointers);
 
-  const Part part = part_of(gemm, block);
   typename WeightedTypes<T>::Gemm call{};
   call.rows = static_cast<size_t>(block.end_row - block.first_row);
   call.taps = static_cast<size_t>(shape.taps);
   call.k = static_cast<size_t>(shape.k);
   call.a = pointers;
-  call.c = c + part.first;
-  call.c_stride = static_cast<size_t>(shape.groups * shape.columns);
-  for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel, call.c += weights.nr) {
-    const int64_t slot = block.group * weights.panels + panel;
+  call.c_stride = static_cast<size_t>(gemm.c_stride);
+  set_row_bias(call, gemm, group.row + block.first_row);
+  for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel) {
+    const int64_t slot = group.weights * weights.panels + panel;
     call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - panel * weights.nr));
     call.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
     call.next = slot + 1 < shape.groups * weights.panels ? call.b + weights.panel_elements : nullptr;
     call.out = from_column(weights.out, slot * weights.nr);
-    weights.kernel(call);
+    T* columns = c + group.c + panel * weights.nr;
+    if (gemm.places.lines.empty()) {
+      call.c = columns + block.first_row * gemm.c_stride;
+      weights.kernel(call);
+    } else {
+      scatter_panel(gemm, block, call, columns);
+    }
   }
-  if (done) done(part);
+  if (done) tell(gemm, block, group.c + block.first_panel * weights.nr, done);
 }
 
 // Elements from one row to the next when the rows are a plain matrix of one tap; 0 when they are not.
@@ -160,6 +218,19 @@ int64_t step_of(const ImageRows& rows) {
   for (int64_t o = 0; o * window.inner_pixels < window.pixels; ++o)
     if (window.outer[static_cast<size_t>(o)] != o * window.inner_pixels * step) return 0;
   return rows.count == window.pixels || rows.image_stride == window.pixels * step ? step : 0;
+}
+
+// Weights of this shape, without values.
+template <typename T>
+PackedWeights<T> room_for(const WeightsShape& shape, const Kernels& kernels) {
+  using Weight = typename WeightedTypes<T>::Weight;
+  constexpr int64_t kStep = WeightedTypes<T>::kStep;
+  PackedWeights<T> packed{.shape = shape};
+  set_tile(kernels, packed);
+  packed.panels = quotient_up(shape.columns, packed.nr);
+  packed.panel_elements = shape.taps * quotient_up(shape.k, kStep) * packed.nr * kStep;
+  packed.values = make_tensor(dtype_of<Weight>, Shape{shape.groups, packed.panels, packed.panel_elements});
+  return packed;
 }
 
 // Columns of weights [columns][k][taps] side by side: [taps][ceil(k / step)][nr][step]. A few columns at a
@@ -189,15 +260,8 @@ void pack_panel(const Weight* from, int64_t columns, const WeightsShape& shape, 
 template <typename T>
 PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels) {
   using Weight = typename WeightedTypes<T>::Weight;
-  constexpr int64_t kStep = WeightedTypes<T>::kStep;
   const WeightsShape& shape = weights.shape;
-  PackedWeights<T> packed{.shape = shape};
-  set_tile(kernels, packed);
-  packed.panels = quotient_up(shape.columns, packed.nr);
-  const int64_t steps = quotient_up(shape.k, kStep);
-  packed.panel_elements = shape.taps * steps * packed.nr * kStep;
-  packed.values = make_tensor(dtype_of<Weight>, Shape{shape.groups, packed.panels, packed.panel_elements});
-
+  PackedWeights<T> packed = room_for<T>(shape, kernels);
   Weight* values = packed.values.template as<Weight>();
   parallel_for(shape.groups * packed.panels, [&](int64_t slot) {
     const int64_t first = slot % packed.panels * packed.nr, end = std::min(first + packed.nr, shape.columns);
@@ -213,17 +277,44 @@ PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels)
 }
 
 template <typename T>
+PackedWeights<T> unpacked_weights(const WeightsShape& shape, typename WeightedTypes<T>::Out out,
+                                  float multiplier, const Kernels& kernels) {
+  PackedWeights<T> packed = room_for<T>(shape, kernels);
+  const int64_t padded_columns = shape.groups * packed.panels * packed.nr;
+  packed.bias = constant_row(padded_columns, typename WeightedTypes<T>::Bias{});
+  packed.multiplier = constant_row(padded_columns, multiplier);
+  packed.out = out;
+  set_arrays(packed);
+  return packed;
+}
+
+template <typename T>
 Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kernels) {
-  Gemm<T> gemm{.weights = pack_weights(weights, kernels), .rows = std::move(rows)};
+  const WeightsShape& shape = weights.shape;
+  std::vector<GroupPlace> groups;
+  for (int64_t g = 0; g < shape.groups; ++g)
+    groups.push_back({.a = g * shape.k, .c = g * shape.columns, .weights = g, .row = 0});
+  return plan_gemm(pack_weights(weights, kernels), std::move(rows), weights.padding, std::move(groups),
+                   shape.groups * shape.columns);
+}
+
+template <typename T>
+Gemm<T> plan_gemm(PackedWeights<T> weights, ImageRows rows, T padding, std::vector<GroupPlace> groups,
+                  int64_t c_stride) {
+  Gemm<T> gemm{.weights = std::move(weights),
+               .rows = std::move(rows),
+               .groups = std::move(groups),
+               .c_stride = c_stride};
   const WeightsShape& shape = gemm.weights.shape;
+  const int64_t group_count = std::ssize(gemm.groups);
   const int64_t mr = gemm.weights.mr, panels = gemm.weights.panels;
   gemm.row_step = shape.taps == 1 ? step_of(gemm.rows) : 0;
-  gemm.padding = constant_row(shape.k, weights.padding);
+  gemm.padding = constant_row(shape.k, padding);
 
   const int64_t rows_on_stack = static_cast<int64_t>(kRowsOnStack) / shape.taps / mr * mr;
   const int64_t row_macs = panels * gemm.weights.panel_elements;
   const int64_t block_macs =
-      std::clamp(shape.groups * gemm.rows.count * row_macs / kManyBlocks, kLeastBlockMacs, kMostBlockMacs);
+      std::clamp(group_count * gemm.rows.count * row_macs / kManyBlocks, kLeastBlockMacs, kMostBlockMacs);
   const int64_t wanted_rows = std::max(kBlockRows, kLeastBlockMacs / row_macs);
   gemm.block_rows = even_piece(gemm.rows.count, std::clamp(rows_on_stack, mr, std::max(mr, wanted_rows)), mr);
   gemm.row_blocks = quotient_up(gemm.rows.count, gemm.block_rows);
@@ -233,22 +324,38 @@ Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kern
 
   // The larger side is read once: weights that leave the cache stay for all rows, otherwise rows stay for all
   // weights.
-  const int64_t weight_bytes =
-      panels * gemm.weights.panel_elements * static_cast<int64_t>(sizeof(*weights.values.data()));
+  const int64_t weight_bytes = row_macs * static_cast<int64_t>(sizeof(typename WeightedTypes<T>::Weight));
   const int64_t row_bytes = gemm.rows.count * shape.k * static_cast<int64_t>(sizeof(T));
   gemm.rows_fastest = weight_bytes > kCacheBytes && weight_bytes > row_bytes;
-  gemm.scratch = RowScratch(shape.groups * gemm.row_blocks * gemm.panel_blocks, gemm.block_rows * shape.taps);
+  gemm.scratch = RowScratch(gemm.blocks(), gemm.block_rows * shape.taps);
   return gemm;
 }
 
 template <typename T>
 void run_gemm(const Gemm<T>& gemm, const T* a, T* c, const PartDone& done) {
-  parallel_for(gemm.weights.shape.groups * gemm.row_blocks * gemm.panel_blocks,
-               [&](int64_t block) { run_block(gemm, block, a, c, done); });
+  run_gemms(std::span(&gemm, 1), a, c, done);
+}
+
+template <typename T>
+void run_gemms(std::span<const Gemm<T>> gemms, const T* a, T* c, const PartDone& done) {
+  int64_t blocks = 0;
+  for (const Gemm<T>& gemm : gemms) blocks += gemm.blocks();
+  parallel_for(blocks, [&](int64_t block) {
+    const Gemm<T>* gemm = gemms.data();
+    while (block >= gemm->blocks()) block -= gemm++->blocks();
+    run_block(*gemm, block, a, c, done);
+  });
 }
 
 template PackedWeights<uint8_t> pack_weights(const Weights<uint8_t>&, const Kernels&);
 template PackedWeights<float> pack_weights(const Weights<float>&, const Kernels&);
+template PackedWeights<uint8_t> unpacked_weights(const WeightsShape&, U8Output, float, const Kernels&);
+template PackedWeights<float> unpacked_weights(const WeightsShape&, F32Output, float, const Kernels&);
+template Gemm<uint8_t> plan_gemm(PackedWeights<uint8_t>, ImageRows, uint8_t, std::vector<GroupPlace>,
+                                 int64_t);
+template Gemm<float> plan_gemm(PackedWeights<float>, ImageRows, float, std::vector<GroupPlace>, int64_t);
+template void run_gemms(std::span<const Gemm<uint8_t>>, const uint8_t*, uint8_t*, const PartDone&);
+template void run_gemms(std::span<const Gemm<float>>, const float*, float*, const PartDone&);
 template Gemm<uint8_t> plan_gemm(const Weights<uint8_t>&, ImageRows, const Kernels&);
 template Gemm<float> plan_gemm(const Weights<float>&, ImageRows, const Kernels&);
 template void run_gemm(const Gemm<uint8_t>&, const uint8_t*, uint8_t*, const PartDone&);

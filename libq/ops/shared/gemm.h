@@ -1,5 +1,4 @@
-// Matrix products with constant weights: one packing and one tile loop for all operators that are sums over
-// rows of activations.
+// Matrix products: one packing and one tile loop for all operators that are sums over rows of activations.
 //   C[r][g * columns + n] = out( sum over taps t and i < k of A(r, t)[g * k + i] * weight[g * columns +
 //   n][i][t] )
 // A(r, t) is found through a table: a row of the image under tap t of a window, or simply row r.
@@ -7,6 +6,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <vector>
 
 #include "kernels/kernels.h"
 #include "ops/shared/weights.h"
@@ -30,6 +31,10 @@ struct PackedWeights {
 };
 template <typename T>
 PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels);
+// Room for weights of this shape, all zeros and so their bias; multiplier: of all columns.
+template <typename T>
+PackedWeights<T> unpacked_weights(const WeightsShape& shape, typename WeightedTypes<T>::Out out,
+                                  float multiplier, const Kernels& kernels);
 
 // Told of a part of an output; empty: nobody listens.
 using PartDone = std::function<void(const Part&)>;
@@ -39,26 +44,51 @@ inline PartDone part_done(const RunPart& epilogue, const RunCall& run) {
   return [&epilogue, &run](const Part& part) { epilogue(run, part); };
 }
 
+// Where a group's elements of A and C begin, which are its weights, and the first of its row_bias.
+struct GroupPlace {
+  int64_t a, c, weights, row;
+};
+
+// Where the rows of C lie, in elements, when not one behind the other: pixel inner of line outer of an image
+// at image * image_stride + lines[outer] + inner * step.
+struct RowPlaces {
+  int64_t image_stride = 0, step = 0;
+  std::vector<int64_t> lines{};
+};
+
 // A product ready to run, cut into blocks of work that do not depend on the number of threads.
 template <typename T>
 struct Gemm {
   PackedWeights<T> weights;
   ImageRows rows{};
+  std::vector<GroupPlace> groups{};
+  int64_t c_stride = 0;                      // elements from one row of C to the next …
+  RowPlaces places{};                        // … unless they lie as this says
   int64_t row_step = 0;                      // elements from one row to the next; 0 when they lie otherwise
   Tensor padding{};                          // the row outside of an image
+  Tensor row_bias{};                         // what sums of u8 start from, a number per row; or none
   int64_t block_rows = 0, block_panels = 0;  // of a block
   int64_t row_blocks = 0, panel_blocks = 0;
   bool rows_fastest = false;  // the order of the blocks
   RowScratch scratch{};
+
+  int64_t blocks() const { return std::ssize(groups) * row_blocks * panel_blocks; }
 };
 // weights.shape.taps is a multiple of rows.window.taps: all taps of the window come again for every part of
 // the weights.
 template <typename T>
 Gemm<T> plan_gemm(const Weights<T>& weights, ImageRows rows, const Kernels& kernels);
+// The same of groups that lie anywhere.
+template <typename T>
+Gemm<T> plan_gemm(PackedWeights<T> weights, ImageRows rows, T padding, std::vector<GroupPlace> groups,
+                  int64_t c_stride);
 
 // c: [rows.count][groups * columns], dense. done: called by the threads that work, with every part of c once
 // it is computed.
 template <typename T>
 void run_gemm(const Gemm<T>& gemm, const T* a, T* c, const PartDone& done);
+// Several at once, which share the threads.
+template <typename T>
+void run_gemms(std::span<const Gemm<T>> gemms, const T* a, T* c, const PartDone& done);
 
 }  // namespace q

@@ -211,6 +211,25 @@ Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape) 
   return out;
 }
 
+void merge_groups(Weights<uint8_t>& weights) {
+  constexpr int64_t kColumns = 16;
+  const WeightsShape& shape = weights.shape;
+  int64_t count = std::max<int64_t>(1, std::min(shape.groups, kColumns / shape.columns));
+  while (shape.groups % count != 0) --count;
+  if (count == 1) return;
+  const int64_t row = shape.k * shape.taps;
+  std::vector<int8_t> merged(weights.values.size() * static_cast<size_t>(count));
+  for (int64_t column = 0; column < shape.groups * shape.columns; ++column) {
+    const int64_t place = column / shape.columns % count;
+    std::copy_n(weights.values.begin() + column * row, row, merged.begin() + (column * count + place) * row);
+  }
+  weights.set(std::move(merged));
+  weights.shape = {.groups = shape.groups / count,
+                   .columns = shape.columns * count,
+                   .k = shape.k * count,
+                   .taps = shape.taps};
+}
+
 void check_clamp(const Attrs& attrs) {
   const double min = attr_float(attrs, "min"), max = attr_float(attrs, "max");
   if (!(min <= max))

@@ -77,6 +77,11 @@ Weights<float> weights_of(const CompileCall& call, const WeightsShape& shape);
 template <>
 Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape);
 
+// Narrow groups: several become one, with zeros where an output does not see an input. Floats stay as they
+// are: zero times infinity is not zero.
+inline void merge_groups(Weights<float>&) {}
+void merge_groups(Weights<uint8_t>& weights);
+
 template <typename E>
 inline constexpr DType dtype_of = DType::kF32;
 template <>

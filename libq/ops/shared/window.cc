@@ -39,7 +39,9 @@ int64_t reach(const Window& window, size_t axis) {
 // Where the tap of an output position reads along one axis, negative when outside of the image.
 int64_t position(const Window& window, size_t axis, int64_t in, int64_t output, int64_t tap) {
   const int64_t at = output * window.strides[axis] + tap * window.dilations[axis] - window.begins[axis];
-  return at < in ? at : -1;
+  if (window.spacing.empty()) return at < in ? at : -1;
+  const int64_t spacing = window.spacing[axis];
+  return at >= 0 && at % spacing == 0 && at / spacing < in ? at / spacing : -1;
 }
 
 int64_t product(std::span<const int64_t> extents) {
@@ -115,7 +117,7 @@ OffsetTable offset_table(const Window& window, std::span<const int64_t> in, std:
       table.inner.push_back(at < 0 ? kPadding : at * channels);
       inside = inside && at >= 0;
     }
-    if (!inside) continue;
+    if (!inside || !window.spacing.empty()) continue;  // whose neighbours do not lie a step apart
     if (table.inside_end == 0) table.inside_begin = pixel;
     table.inside_end = pixel + 1;
   }

@@ -18,6 +18,7 @@ struct Window {
   Ints kernel, strides, dilations;
   Ints begins, ends;  // padding before and behind the image
   bool ceil_mode = false;
+  Ints spacing{};  // from one pixel of the image to the next, with padding in between; empty: 1
 };
 
 // The window that an operator's attributes describe: strides and dilations (ones when empty or unknown to the
