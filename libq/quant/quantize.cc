@@ -148,7 +148,7 @@ Tensor quantize_bias(View bias, double input_scale, const QParams& weight, int64
   *saturated = 0;
   for (size_t c = 0; c < channels; ++c) {
     // the product of the scales is taken in binary64 and narrowed once (semantics of the qnnpack engine)
-    const double scale = weight.scales[weight.scales.size() == 1 ? 0 : c] * input_scale;
+    const double scale = weight.scales[c % weight.scales.size()] * input_scale;
     qparams.scales.push_back(scale);
     const double rounded =
         std::rint(static_cast<double>(bias.as<float>()[c] * (1.0f / static_cast<float>(scale))));

@@ -166,11 +166,14 @@ inline Tensor quantized_activation(const Tensor& x) {
 }
 
 inline Tensor quantized_weight(const Tensor& weight, int axis) {
-  EXPECT_EQ(axis, 0);
-  const int64_t channels = weight.type.shape[0], per_channel = elements(weight.type.shape) / channels;
-  std::vector<Range> ranges;
-  for (int64_t c = 0; c < channels; ++c)
-    ranges.push_back(range_of(weight.as<float>() + c * per_channel, per_channel));
+  const Shape& shape = weight.type.shape;
+  int64_t inner = 1;
+  for (int i = axis + 1; i < shape.rank; ++i) inner *= shape[i];
+  std::vector<Range> ranges(static_cast<size_t>(shape[axis]));
+  for (int64_t i = 0; i < elements(shape); ++i) {
+    Range& range = ranges[static_cast<size_t>(i / inner % shape[axis])];
+    range = {std::min(range.lo, weight.as<float>()[i]), std::max(range.hi, weight.as<float>()[i])};
+  }
   const QuantSpec spec{DType::kI8, QScheme::kPerChannelSymmetric, axis, -127, 127};
   return quantize(weight.view(), DType::kI8, choose_qparams(spec, ranges, "test"));
 }
@@ -182,7 +185,7 @@ inline std::vector<Tensor> quantized_operands(const Problem& p) {
     const int index = static_cast<int>(i);
     if (is_weight(*p.op, i)) {
       out.push_back(quantized_weight(p.in[i], p.op->weight_axis));
-    } else if (index == p.op->bias) {
+    } else if (index == p.op->bias && p.op->weight != kNone) {
       int64_t saturated = 0;
       out.push_back(quantize_bias(p.in[i].view(), out[0].type.qparams->scales[0],
                                   *out[static_cast<size_t>(p.op->weight)].type.qparams, &saturated));

@@ -22,7 +22,7 @@ int64_t raise_scales(const Tensor& bias, double input_scale, int64_t products, Q
   const double step = input_scale * room_for_bias(products);
   int64_t raised = 0;
   for (int64_t c = 0; c < elements(bias.type.shape); ++c) {
-    double& scale = weight.scales[weight.scales.size() == 1 ? 0 : static_cast<size_t>(c)];
+    double& scale = weight.scales[static_cast<size_t>(c) % weight.scales.size()];
     const double needed = std::abs(static_cast<double>(bias.as<float>()[c])) / step * kRounding;
     if (!(needed > scale) || !std::isfinite(needed)) continue;
     scale = static_cast<float>(needed);
@@ -37,7 +37,7 @@ void give_room_to_biases(Graph& graph, Changes& changes) {
   const auto value = [&](ValueId id) -> Value& { return graph.values[static_cast<size_t>(id)]; };
   for (const Node& node : graph.nodes) {
     const OpDef& op = *find_op(node.op);
-    if (op.bias == kNone || !node.float_reason.empty() || std::ssize(node.inputs) <= op.bias) continue;
+    if (op.bias == kNone || op.weight == kNone || !node.float_reason.empty() || std::ssize(node.inputs) <= op.bias) continue;
     const Value &input = value(node.inputs[0]), &bias = value(node.inputs[static_cast<size_t>(op.bias)]);
     Value& weight = value(node.inputs[static_cast<size_t>(op.weight)]);
     if (!input.type.qparams || !weight.type.qparams || !bias.constant) continue;
