@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "kernels/kernels.h"
 #include "ops/shared/gemm.h"
+#include "ops/shared/gemm_onnx.h"
 #include "ops/shared/onnx.h"
 #include "ops/shared/samples.h"
 #include "ops/shared/weights.h"
@@ -67,31 +68,11 @@ Tensor transposed(const Tensor& weight) {
   return out;
 }
 
-Tensor scaled(const Tensor& values, float factor) {
-  Tensor out = make_tensor(DType::kF32, values.type.shape);
-  const int64_t count = elements(values.type.shape);
-  for (int64_t i = 0; i < count; ++i) out.as<float>()[i] = values.as<float>()[i] * factor;
-  return out;
-}
-
-// A constant of shape [N], [1,N], [1] or [] as [N].
-Tensor expanded(const Tensor& bias, int64_t channels) {
-  const int64_t count = elements(bias.type.shape);
-  const int64_t last = bias.type.shape.rank == 0 ? 1 : bias.type.shape[bias.type.shape.rank - 1];
-  if (count != last || (count != channels && count != 1))
-    throw Error(ErrorKind::kUnsupported,
-                text("bias is ", to_string(bias.type.shape), ", wanted ", to_string(Shape{channels})));
-  Tensor out = make_tensor(DType::kF32, Shape{channels});
-  for (int64_t i = 0; i < channels; ++i) out.as<float>()[i] = bias.as<float>()[count == 1 ? 0 : i];
-  return out;
-}
-
 void replace(OnnxNode::Input& input, Tensor tensor) {
   input.type = tensor.type;
   input.constant = std::move(tensor);
 }
 
-// Of constants. What is computed cannot be rearranged here.
 void rearrange_weight(OnnxNode& node, bool is_transposed, float factor) {
   if (!is_transposed && factor == 1) return;
   Tensor weight = onnx_constant(node, 1, "weight");
@@ -100,26 +81,24 @@ void rearrange_weight(OnnxNode& node, bool is_transposed, float factor) {
   replace(node.inputs[1], std::move(weight));
 }
 
-void rearrange_bias(OnnxNode& node, float factor) {
-  drop_absent_bias(node);
-  if (node.inputs.size() < 3 || !node.inputs[2].used) return;
-  const int64_t channels = node.inputs[1].type.shape[0];
-  if (factor == 1 && node.inputs[2].type.shape == Shape{channels}) return;
-  const Tensor bias = expanded(onnx_constant(node, 2, "bias"), channels);
-  replace(node.inputs[2], factor == 1 ? bias : scaled(bias, factor));
+// A product of what is computed, or with a transposed input, is a matmul.
+bool is_linear_gemm(const OnnxNode& node) {
+  const auto found = node.attrs.find("transA");
+  const bool transposed = found != node.attrs.end() && found->second != Attr(int64_t{0});
+  return node.inputs.at(1).constant && !transposed;
 }
 
 bool map_gemm(OnnxNode& node) {
-  const bool transpose_input = take_attr<int64_t>(node.attrs, "transA", 0) != 0;
+  if (!is_linear_gemm(node)) return false;
+  node.attrs.erase("transA");
   const bool transpose_weight = take_attr<int64_t>(node.attrs, "transB", 0) == 0;
   const float alpha = static_cast<float>(take_attr<double>(node.attrs, "alpha", 1));
   const float beta = static_cast<float>(take_attr<double>(node.attrs, "beta", 1));
-  if (transpose_input) throw Error(ErrorKind::kUnsupported, "transA is 1, wanted 0");
   if (node.inputs.at(1).type.shape.rank != 2)
     throw Error(ErrorKind::kInvalid,
                 text("weight is ", to_string(node.inputs[1].type.shape), ", wanted rank 2"));
   rearrange_weight(node, transpose_weight, alpha);
-  rearrange_bias(node, beta);
+  rearrange_bias(node, node.inputs[1].type.shape[0], beta);
   return true;
 }
 

@@ -221,12 +221,13 @@ TEST_F(Import, RefusesOperatorsOfOtherDomains) {
 
 TEST_F(Import, RefusesOperatorsOnOperandsThatNothingHereTakes) {
   ModelProto model = empty_model();
-  add_input(model, "x", {-1, 4, 4});
-  add_node(model, "MatMul", "attention", {"x", "x"}, {"y"});
+  add_input(model, "x", {-1, 1, 2, 2, 2, 2});
+  add_initializer(model, "w", float_tensor({1, 1, 1, 1, 1, 1}, {1}));
+  add_node(model, "Conv", "conv", {"x", "w"}, {"y"});
   add_output(model, "y");
   EXPECT_EQ(refusal(model),
-            "m.onnx: node attention: operator MatMul (opset 13) of f32 [N,4,4], f32 [N,4,4] is not "
-            "supported; others become linear");
+            "m.onnx: node conv: operator Conv (opset 13) of f32 [N,1,2,2,2,2], f32 [1,1,1,1,1,1] is not "
+            "supported; others become conv1d, conv2d, conv3d");
 }
 
 TEST_F(Import, ReportsWhatOnnxDemandsOfANode) {
