@@ -15,46 +15,14 @@ namespace q {
 namespace {
 
 std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
-  Shape out = in[0].shape;
-  const Ints& size = attr_ints(attrs, "output_size");
-  if (out.rank < 3 || out.rank > 5 || std::ssize(size) != out.rank - 2)
-    throw Error(ErrorKind::kInvalid, text("input is ", to_string(out), ", output_size has ", size.size(),
-                                          " entries, wanted rank 3 to 5 and an entry per spatial axis"));
-  for (int axis = 2; axis < out.rank; ++axis) {
-    const int64_t outputs = size[static_cast<size_t>(axis) - 2];
-    if (outputs < 1 || outputs > INT32_MAX)
-      throw Error(ErrorKind::kInvalid, text("output_size holds ", outputs, ", wanted 1 to ", INT32_MAX));
-    if (!is_free(out[axis]) && (out[axis] < 1 || out[axis] > INT32_MAX))
-      throw Error(ErrorKind::kInvalid,
-                  text("input is ", to_string(out), ", wanted extents of 1 to ", INT32_MAX));
-    out[axis] = outputs;
-  }
+  const Shape out = infer_adaptive_pool(attrs, in).at(0);
   const int64_t keepdims = attr_int(attrs, "keepdims");
   if (keepdims == 1) return {out};
+  const Ints& size = attr_ints(attrs, "output_size");
   if (keepdims != 0 || std::ranges::any_of(size, [](int64_t outputs) { return outputs != 1; }))
     throw Error(ErrorKind::kInvalid,
                 text("attribute keepdims is ", keepdims, ", wanted 1, or 0 where output_size holds ones"));
   return {Shape{out[0], out[1]}};  // channels-last, [N, 1, 1, C] are the bytes of [N, C]
-}
-
-// Output i sees the positions from floor(i * in / out) to ceil((i + 1) * in / out).
-PooledAxis adaptive_axis(int64_t in, int64_t outputs) {
-  PooledAxis axis{.in = in, .first = {0}, .positions = {}, .covered = {}};
-  for (int64_t i = 0; i < outputs; ++i) {
-    const int64_t begin = i * in / outputs, end = ((i + 1) * in + outputs - 1) / outputs;
-    for (int64_t position = begin; position < end; ++position) axis.positions.push_back(position);
-    axis.first.push_back(std::ssize(axis.positions));
-    axis.covered.push_back(end - begin);
-  }
-  return axis;
-}
-
-std::vector<PooledAxis> adaptive_axes(const CompileCall& call) {
-  const Ints& size = attr_ints(call.attrs, "output_size");
-  std::vector<PooledAxis> axes;
-  for (size_t i = 0; i < size.size(); ++i)
-    axes.push_back(adaptive_axis(call.in[0].shape[static_cast<int>(i) + 2], size[i]));
-  return axes;
 }
 
 Run compile_f32(const CompileCall& call) {
@@ -78,11 +46,6 @@ Run compile_quant(const CompileCall& call) {
     average(rows, pixel.taps, channels, z, 1.f / back, out);
   };
   return compile_pool<uint8_t>(call, std::move(axes), kernel);
-}
-
-void pool_to_one(OnnxNode& node) {
-  const int rank = node.inputs.at(0).type.shape.rank;
-  node.attrs.insert_or_assign("output_size", Ints(static_cast<size_t>(std::max(0, rank - 2)), 1));
 }
 
 bool map_global(OnnxNode& node) {

@@ -58,9 +58,6 @@ Run compile_quant(const CompileCall& call) {
 
 bool map_average_pool(OnnxNode& node) {
   complete_onnx_window(node, attr_ints(node.attrs, "kernel_shape"));
-  for (const int64_t dilation : take_attr<Ints>(node.attrs, "dilations", {})) {
-    if (dilation != 1) throw Error(ErrorKind::kUnsupported, text("dilations hold ", dilation, ", wanted 1"));
-  }
   return true;
 }
 
@@ -70,6 +67,7 @@ constexpr AttrSpec kAttrs[] = {
     {"kernel_shape", "extents of the window", AttrKind::kInts},
     {"strides", "step of the window per axis; none: 1", AttrKind::kInts, "none"},
     {"pads", "padding before all axes, then behind them; none: 0", AttrKind::kInts, "none"},
+    {"dilations", "distance of the window's elements per axis; none: 1", AttrKind::kInts, "none"},
     {"ceil_mode", "1: a last window may reach beyond the padding", AttrKind::kInt, "0"},
     {"count_include_pad", "1: the mean counts padding as zeros", AttrKind::kInt, "0"},
     {"divisor_override", "divide every sum by this instead; 0: by the number of positions", AttrKind::kInt,
@@ -84,6 +82,8 @@ constexpr Case kCases[] = {
     {.attrs = "kernel_shape=3,3;pads=1,1,1,1", .inputs = kOdd, .lo = 0, .hi = 3},
     {.attrs = "kernel_shape=3,3;strides=2,2;pads=1,1,1,1;ceil_mode=1;count_include_pad=1", .inputs = kOdd},
     {.attrs = "kernel_shape=2,3;divisor_override=7", .inputs = kOdd},
+    {.attrs = "kernel_shape=3,2;dilations=2,3;pads=1,2,2,1;count_include_pad=1", .inputs = kOdd},
+    {.attrs = "kernel_shape=2,2;strides=2,3;dilations=3,1;pads=1,0,1,1;ceil_mode=1", .inputs = kOdd},
     {.attrs = "kernel_shape=4;strides=3;pads=0,3;count_include_pad=1", .inputs = kSignal},
     {.attrs = "kernel_shape=2,3,2;strides=1,2,2;pads=1,0,0,1,0,0", .inputs = kVolume},
 };

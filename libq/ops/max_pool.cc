@@ -31,20 +31,7 @@ bool map_max_pool(OnnxNode& node) {
   return true;
 }
 
-bool map_global(OnnxNode& node) {
-  const Shape& shape = node.inputs.at(0).type.shape;
-  Ints kernel;
-  for (int axis = 2; axis < shape.rank; ++axis) {
-    if (is_free(shape[axis]))
-      throw Error(ErrorKind::kUnsupported,
-                  text("input is ", to_string(shape), ", wanted fixed spatial extents"));
-    kernel.push_back(shape[axis]);
-  }
-  node.attrs.insert_or_assign("kernel_shape", kernel);
-  return true;
-}
-
-constexpr OnnxName kOnnx[] = {{"MaxPool", 7, map_max_pool}, {"GlobalMaxPool", 7, map_global}};
+constexpr OnnxName kOnnx[] = {{"MaxPool", 7, map_max_pool}};
 
 constexpr AttrSpec kAttrs[] = {
     {"kernel_shape", "extents of the window", AttrKind::kInts},
@@ -64,6 +51,8 @@ constexpr Case kCases[] = {
     {.attrs = "kernel_shape=4;strides=3;pads=0,3", .inputs = kSignal},
     {.attrs = "kernel_shape=2,3,2;strides=1,2,2;pads=1,0,0,1,0,0", .inputs = kVolume},
     {.attrs = "kernel_shape=7,7", .inputs = kMap},
+    {.attrs = "kernel_shape=2,2,3;strides=2,1,2;dilations=2,3,1;pads=1,1,1,0,0,1;ceil_mode=1",
+     .inputs = kVolume},
 };
 
 }  // namespace

@@ -39,6 +39,18 @@ void check_windows(const Window& window, size_t axis, int64_t in, int64_t output
   check(outputs - 1);
 }
 
+// Output i sees the positions from floor(i * in / out) to ceil((i + 1) * in / out).
+PooledAxis adaptive_axis(int64_t in, int64_t outputs) {
+  PooledAxis axis{.in = in, .first = {0}, .positions = {}, .covered = {}};
+  for (int64_t i = 0; i < outputs; ++i) {
+    const int64_t begin = i * in / outputs, end = ((i + 1) * in + outputs - 1) / outputs;
+    for (int64_t position = begin; position < end; ++position) axis.positions.push_back(position);
+    axis.first.push_back(std::ssize(axis.positions));
+    axis.covered.push_back(end - begin);
+  }
+  return axis;
+}
+
 }  // namespace
 
 std::vector<Shape> infer_pool(const Attrs& attrs, std::span<const TensorType> in) {
@@ -72,6 +84,49 @@ std::vector<PooledAxis> pooled_axes(const CompileCall& call) {
     pooled.first.push_back(std::ssize(pooled.positions));
   }
   return axes;
+}
+
+std::vector<Shape> infer_adaptive_pool(const Attrs& attrs, std::span<const TensorType> in) {
+  Shape out = in[0].shape;
+  const Ints& size = attr_ints(attrs, "output_size");
+  if (out.rank < 3 || out.rank > 5 || std::ssize(size) != out.rank - 2)
+    throw Error(ErrorKind::kInvalid, text("input is ", to_string(out), ", output_size has ", size.size(),
+                                          " entries, wanted rank 3 to 5 and an entry per spatial axis"));
+  for (int axis = 2; axis < out.rank; ++axis) {
+    const int64_t outputs = size[static_cast<size_t>(axis) - 2];
+    if (outputs < 1 || outputs > INT32_MAX)
+      throw Error(ErrorKind::kInvalid, text("output_size holds ", outputs, ", wanted 1 to ", INT32_MAX));
+    if (!is_free(out[axis]) && (out[axis] < 1 || out[axis] > INT32_MAX))
+      throw Error(ErrorKind::kInvalid,
+                  text("input is ", to_string(out), ", wanted extents of 1 to ", INT32_MAX));
+    out[axis] = outputs;
+  }
+  return {out};
+}
+
+std::vector<PooledAxis> adaptive_axes(const CompileCall& call) {
+  const Ints& size = attr_ints(call.attrs, "output_size");
+  std::vector<PooledAxis> axes;
+  for (size_t i = 0; i < size.size(); ++i)
+    axes.push_back(adaptive_axis(call.in[0].shape[static_cast<int>(i) + 2], size[i]));
+  return axes;
+}
+
+void pool_to_one(OnnxNode& node) {
+  const int rank = node.inputs.at(0).type.shape.rank;
+  node.attrs.insert_or_assign("output_size", Ints(static_cast<size_t>(std::max(0, rank - 2)), 1));
+}
+
+void pool_whole_image(OnnxNode& node) {
+  const Shape& shape = node.inputs.at(0).type.shape;
+  Ints kernel;
+  for (int axis = 2; axis < shape.rank; ++axis) {
+    if (is_free(shape[axis]))
+      throw Error(ErrorKind::kUnsupported,
+                  text("input is ", to_string(shape), ", wanted fixed spatial extents"));
+    kernel.push_back(shape[axis]);
+  }
+  node.attrs.insert_or_assign("kernel_shape", kernel);
 }
 
 std::shared_ptr<const Pool> plan_pool(const CompileCall& call, std::vector<PooledAxis> axes) {

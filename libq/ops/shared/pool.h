@@ -36,6 +36,14 @@ std::vector<Shape> infer_pool(const Attrs& attrs, std::span<const TensorType> in
 // The windows of such a pool.
 std::vector<PooledAxis> pooled_axes(const CompileCall& call);
 
+// The same of windows that divide each spatial axis into as many outputs as the attribute output_size says.
+std::vector<Shape> infer_adaptive_pool(const Attrs& attrs, std::span<const TensorType> in);
+std::vector<PooledAxis> adaptive_axes(const CompileCall& call);
+// A node of ONNX whose window is the whole image: output_size becomes ones, …
+void pool_to_one(OnnxNode& node);
+// … or kernel_shape becomes the image's extents. Throws when they are free.
+void pool_whole_image(OnnxNode& node);
+
 // Images stored channels-last and the windows over them; `axes` has three entries, the first ones trivial for
 // lower ranks.
 struct Pool {
