@@ -28,18 +28,23 @@ std::vector<double> gains(const BatchNorm& norm) {
   return out;
 }
 
-Tensor folded_weight(const Constant& weight, const BatchNorm& norm) {
+// The weight's channels lie along `axis`. A transposed convolution has them once for every group, the groups
+// one behind the other along the axis before.
+Tensor folded_weight(const Constant& weight, const BatchNorm& norm, int axis) {
   const Tensor old = weight();
   Tensor out = make_tensor(old.type);
   const std::vector<double> gain = gains(norm);
-  const int64_t channels = static_cast<int64_t>(gain.size()), inner = elements(old.type.shape) / channels;
+  const Shape& shape = old.type.shape;
+  const int64_t columns = shape[axis], rows = axis == 0 ? 1 : shape[0];
+  const int64_t inner = elements(shape) / (rows * columns);
+  const int64_t group_rows = rows * columns / static_cast<int64_t>(gain.size());
   const int64_t grain = kGrain / std::max<int64_t>(1, inner) + 1;
   const float* from = old.as<float>();
   float* to = out.as<float>();
-  parallel_blocks(channels, grain, [&](int64_t first, int64_t end) {
-    for (int64_t c = first; c < end; ++c) {
-      const double g = gain[static_cast<size_t>(c)];
-      for (int64_t i = c * inner; i < (c + 1) * inner; ++i) to[i] = static_cast<float>(from[i] * g);
+  parallel_blocks(rows * columns, grain, [&](int64_t first, int64_t end) {
+    for (int64_t line = first; line < end; ++line) {
+      const double g = gain[static_cast<size_t>(line / columns / group_rows * columns + line % columns)];
+      for (int64_t i = line * inner; i < (line + 1) * inner; ++i) to[i] = static_cast<float>(from[i] * g);
     }
   });
   return out;
@@ -62,7 +67,7 @@ Tensor folded_bias(const Constant& bias, const BatchNorm& norm) {
 bool foldable(Rewriter& rewriter, NodeId weighted) {
   constexpr int kNormAxis = 1;
   const OpDef& op = *find_op(rewriter.node(weighted).op);
-  if (op.weight == kNone || op.weight_axis != 0 || has_clamp(rewriter.node(weighted))) return false;
+  if (op.weight == kNone || has_clamp(rewriter.node(weighted))) return false;
   const int rank = rewriter.value(rewriter.node(weighted).outputs[0]).type.shape.rank;
   if (normalize_axis(op.channel_axis, rank, "channel_axis") != kNormAxis) return false;
   const std::vector<ValueId>& inputs = rewriter.node(weighted).inputs;
@@ -90,8 +95,9 @@ void fold(Rewriter& rewriter, NodeId weighted, NodeId norm_id) {
   const Constant bias = has_bias ? rewriter.value(inputs[bias_index]).constant : Constant{};
   const TensorType bias_type = rewriter.value(norm_node.inputs[3]).type;
   const Constant new_bias = [=] { return folded_bias(bias, norm); };
-  rewriter.replace_constant(weighted, weight_index, weight.type,
-                            [=, old = weight.constant] { return folded_weight(old, norm); });
+  rewriter.replace_constant(
+      weighted, weight_index, weight.type,
+      [=, old = weight.constant, axis = op.weight_axis] { return folded_weight(old, norm, axis); });
   if (has_bias)
     rewriter.replace_constant(weighted, bias_index, bias_type, new_bias);
   else

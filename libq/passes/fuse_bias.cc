@@ -1,4 +1,5 @@
-// conv + add and linear + add of one constant number per output channel: the constant becomes the bias.
+// conv + add, linear + add and matmul + add of one constant number per output channel: the constant becomes
+// the bias.
 #include "base/text.h"
 #include "passes/shared/rewrite.h"
 
@@ -27,6 +28,22 @@ Tensor summed(const Constant& bias, const Constant& added, int64_t channels) {
   return out;
 }
 
+// True when the node may have such a bias: its channels need not be the last axis of its output where that
+// has fewer axes than usual.
+bool takes_bias(Rewriter& rewriter, const Node& node, const TensorType& bias) {
+  const OpDef& op = *find_op(node.op);
+  std::vector<TensorType> in;
+  for (ValueId id : node.inputs) in.push_back(rewriter.value(id).type);
+  in.resize(static_cast<size_t>(op.bias));
+  in.push_back(bias);
+  try {
+    op.infer(complete_attrs(op, node.attrs), in);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
 bool fuse(Rewriter& rewriter, NodeId add_id, size_t constant_index) {
   const Node add = rewriter.node(add_id);
   const ValueId constant = add.inputs[constant_index], summand = add.inputs[1 - constant_index];
@@ -36,6 +53,7 @@ bool fuse(Rewriter& rewriter, NodeId add_id, size_t constant_index) {
   const OpDef& op = *find_op(node.op);
   if (op.bias == kNone || has_clamp(node)) return false;
   const Shape& out = rewriter.value(node.outputs[0]).type.shape;
+  if (out.rank == 0) return false;
   const int axis = normalize_axis(op.channel_axis, out.rank, "channel_axis");
   const Value& value = rewriter.value(constant);
   if (value.type.dtype != DType::kF32 ||
@@ -50,6 +68,7 @@ bool fuse(Rewriter& rewriter, NodeId add_id, size_t constant_index) {
   }
   const int64_t channels = out[axis];
   const TensorType type{DType::kF32, Shape{channels}, std::nullopt};
+  if (!takes_bias(rewriter, node, type)) return false;
   const Constant fused = [bias, added = value.constant, channels] { return summed(bias, added, channels); };
   if (bias)
     rewriter.replace_constant(weighted, bias_index, type, fused);
