@@ -1,6 +1,6 @@
-// Kernels of every row this machine can run: multiply-adds per second beside the row's limit, or bytes per
-// second, read and written, beside memcpy. Names are kernel/row/shape. Turns are short unless the command
-// line says otherwise.
+// Kernels of every row this machine can run, and operators made of them: multiply-adds per second beside the
+// row's limit, or bytes per second, read and written, beside memcpy. Names are kernel/row/shape. Turns are
+// short unless the command line says otherwise.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -13,8 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "kernels/kernels.h"
 #include "q/exec.h"
+#include "q/op.h"
 #include "quant/bins.h"
 
 namespace q {
@@ -179,6 +181,89 @@ void add_products(const std::string& row, const Kernels& kernels) {
         [=, &kernels](auto& state) { depthwise_u8i8(state, kernels, line, limits.int8); });
     add("depthwise_f32", row, line.shape(),
         [=, &kernels](auto& state) { depthwise_f32(state, kernels, line, limits.f32); });
+  }
+}
+
+// ---- multiply-adds of whole operators, on one thread ----
+
+struct Layer {
+  const char *op, *shape, *attrs;
+  std::vector<Shape> in;
+  size_t constants_from;
+};
+
+const std::vector<Layer>& layers() {
+  static const std::vector<Layer> all = {
+      {"conv2d", "3x3,64x56x56", "pads=1,1,1,1", {{1, 64, 56, 56}, {64, 64, 3, 3}}, 1},
+      {"conv2d", "1x1,256x14x14", "", {{1, 256, 14, 14}, {256, 256, 1, 1}}, 1},
+      {"conv3d", "3x3x3,64x8x14x14", "pads=1,1,1,1,1,1", {{1, 64, 8, 14, 14}, {64, 64, 3, 3, 3}}, 1},
+      {"conv_transpose2d", "2x2,stride2,128x28x28", "strides=2,2", {{1, 128, 28, 28}, {128, 64, 2, 2}}, 1},
+      {"conv_transpose2d",
+       "4x4,stride2,64x28x28",
+       "strides=2,2;pads=1,1,1,1",
+       {{1, 64, 28, 28}, {64, 64, 4, 4}},
+       1},
+      {"conv_transpose3d",
+       "2x2x2,stride2,64x8x14x14",
+       "strides=2,2,2",
+       {{1, 64, 8, 14, 14}, {64, 64, 2, 2, 2}},
+       1},
+      {"conv_transpose2d",
+       "depthwise,4x4,stride2,96x28x28",
+       "group=96;strides=2,2;pads=1,1,1,1",
+       {{1, 96, 28, 28}, {96, 1, 4, 4}},
+       1},
+      {"linear", "196x768x768", "", {{196, 768}, {768, 768}}, 1},
+      {"matmul", "196x768x768", "", {{196, 768}, {768, 768}}, 2},
+      {"matmul", "256x256x256", "", {{256, 256}, {256, 256}}, 2},
+      {"matmul", "12x196x64x196,trans_b", "trans_b=1", {{12, 196, 64}, {12, 196, 64}}, 2},
+      {"matmul", "12x196x196x64", "", {{12, 196, 196}, {12, 196, 64}}, 2},
+  };
+  return all;
+}
+
+TensorType operand_type(const OpDef& op, size_t index, const Shape& shape, bool integers) {
+  const int32_t zero_point = is_weight(op, index) ? 0 : 121 + static_cast<int32_t>(index);
+  if (!integers) return {DType::kF32, shape, {}};
+  const int32_t lo = is_weight(op, index) ? -128 : 0;
+  return {is_weight(op, index) ? DType::kI8 : DType::kU8, shape,
+          QParams{QScheme::kPerTensorAffine, 0, lo, lo + 255, {0.02}, {zero_point}}};
+}
+
+void layer(benchmark::State& state, const Kernels& kernels, const Layer& layer, bool integers, double limit) {
+  const OpDef& op = *find_op(layer.op);
+  const Attrs attrs = parse_attrs(op, layer.attrs);
+  std::vector<Tensor> in;
+  std::vector<TensorType> types;
+  for (const Shape& shape : layer.in) {
+    types.push_back(operand_type(op, types.size(), shape, integers));
+    in.push_back(make_tensor(types.back()));
+    for (int64_t i = 0; i < elements(shape); ++i) {
+      if (integers)
+        in.back().as<uint8_t>()[i] = static_cast<uint8_t>(i * 37 % 251);
+      else
+        in.back().as<float>()[i] = static_cast<float>(i * 37 % 251) - 125;
+    }
+  }
+  Tensor out = make_tensor(operand_type(op, 0, op.infer(attrs, types).at(0), integers));
+  std::vector<View> views, constants(in.size());
+  for (const Tensor& tensor : in) views.push_back(tensor.view());
+  for (size_t i = layer.constants_from; i < in.size(); ++i) constants[i] = views[i];
+  const CompileCall call{attrs, types, {&out.type, 1}, constants, kernels};
+  const Run run = integers ? op.quant(call) : op.f32(call);
+  const MutableView written = out.mutable_view();
+  const size_t macs = static_cast<size_t>(op.macs(attrs, types, out.type.shape));
+  set_thread_count(1);
+  count_macs(state, macs, limit, [&] { run({views, {&written, 1}}); });
+  set_thread_count(0);
+}
+
+void add_layers(const std::string& row, const Kernels& kernels) {
+  for (const Layer& each : layers()) {
+    add(std::string(each.op) + "_u8", row, each.shape,
+        [&, limit = peak_rate(row, "int8")](auto& state) { layer(state, kernels, each, true, limit); });
+    add(std::string(each.op) + "_f32", row, each.shape,
+        [&, limit = peak_rate(row, "f32")](auto& state) { layer(state, kernels, each, false, limit); });
   }
 }
 
@@ -374,6 +459,7 @@ void add_all() {
   for (const std::string& row : available_isas()) {
     const Kernels& kernels = kernels_for(row);
     add_products(row, kernels);
+    add_layers(row, kernels);
     add_streams(row, kernels);
     add_pools(row, kernels);
   }

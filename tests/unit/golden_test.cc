@@ -343,9 +343,11 @@ bool test_weighted(const GoldenCase& c, Tally& tally, const std::string& op) {
   Attrs attrs = window_attrs(c.params);
   attrs.merge(clamp_below_if(relu));
   if (c.params.contains("groups")) attrs.emplace("group", c.params.at("groups").get<int64_t>());
+  const bool transposed = c.params.value("transpose", false);
+  if (transposed) attrs.emplace("output_padding", ints_of(c.params.at("output_padding")));
   const Tensor actual = weighted_result(c, op, attrs, x, y.type);
   compare(c, "y", actual, tally);
-  if (!y.type.qparams) return true;
+  if (!y.type.qparams || transposed) return true;
 
   // whatever the engine's rounding was, ours is exactly the rule
   const Tensor& weight = c.inputs.at("weight");
@@ -483,6 +485,11 @@ constexpr Runner kRunners[] = {
     {"linear", [](auto& c, auto& t) { return test_weighted(c, t, "linear"); }},
     {"conv1d", [](auto& c, auto& t) { return test_weighted(c, t, "conv1d"); }},
     {"conv2d", [](auto& c, auto& t) { return test_weighted(c, t, "conv2d"); }},
+    {"conv3d", [](auto& c, auto& t) { return test_weighted(c, t, "conv3d"); }},
+    {"conv_transpose1d", [](auto& c, auto& t) { return test_weighted(c, t, "conv_transpose1d"); }},
+    {"conv_transpose2d", [](auto& c, auto& t) { return test_weighted(c, t, "conv_transpose2d"); }},
+    {"conv_transpose3d", [](auto& c, auto& t) { return test_weighted(c, t, "conv_transpose3d"); }},
+    {"matmul", [](auto& c, auto& t) { return test_plain(c, t, "matmul"); }},
     {"add", [](auto& c, auto& t) { return test_plain(c, t, "add"); }},
     {"add_relu", [](auto& c, auto& t) { return test_plain(c, t, "add", clamp_below_if(true)); }},
     {"mul", [](auto& c, auto& t) { return test_plain(c, t, "mul"); }},
