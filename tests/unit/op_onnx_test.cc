@@ -180,9 +180,8 @@ TEST(OnnxPools, GoOverTheWholeImage) {
     EXPECT_EQ(inferred(mapped(flat)), (Shape{kFree, 8}));
     EXPECT_EQ(mapped(flat).node.inputs.size(), 1u);
   }
-  const std::string wanted = "wanted the mean over exactly the spatial axes";
-  EXPECT_EQ(refusal(node("ReduceMean", 18, {kImage})), wanted);
-  EXPECT_EQ(refusal(node("ReduceMean", 13, {kImage}, {{"axes", Ints{1}}})), wanted);
+  EXPECT_EQ(op_of(node("ReduceMean", 18, {kImage})), "mean");
+  EXPECT_EQ(op_of(node("ReduceMean", 13, {kImage}, {{"axes", Ints{1}}})), "mean");
 }
 
 TEST(OnnxReshape, LetsTheBatchStayFree) {
