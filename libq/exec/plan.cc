@@ -404,14 +404,15 @@ class Compiler {
       *kernel = "convert";
       return op.quant(call);
     }
-    const bool to_integers = call.out[0].dtype == DType::kU8;
+    const DType given = call.in[data_input(op)].dtype;
+    const bool only_reals = op.reals_from == 0;  // its integer form gives them too
+    const bool to_integers = (only_reals ? given : call.out[0].dtype) == DType::kU8;
     if (to_integers && op.weight != kNone && call.in[static_cast<size_t>(op.weight)].dtype != DType::kI8)
       throw Error(ErrorKind::kUnsupported,
                   text("weight is ", name_of(call.in[static_cast<size_t>(op.weight)].dtype), ", wanted i8"));
     const DType wanted = to_integers ? DType::kU8 : DType::kF32;
-    const DType given = call.in[data_input(op)].dtype;
     const bool fits = given == wanted || is_weight(op, data_input(op));
-    if (!fits || call.out[0].dtype != wanted)
+    if (!fits || call.out[0].dtype != (only_reals ? DType::kF32 : wanted))
       throw Error(ErrorKind::kUnsupported,
                   text("no kernel takes ", name_of(given), " and gives ", name_of(call.out[0].dtype)));
     if (to_integers) {

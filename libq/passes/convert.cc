@@ -27,7 +27,7 @@ class Converter {
       if (!value(id).observation || is_weight_[i]) continue;
       if (value(id).constant)
         quantize_constant(id, readers_[i]);
-      else if (producer[i] != kNone && is_quantized(static_cast<size_t>(producer[i])))
+      else if (producer[i] != kNone && makes_integers(producer[i], id))
         make_integer(id, producer[i], readers_[i]);
       else
         add_quantize(id, readers_[i]);
@@ -41,6 +41,12 @@ class Converter {
  private:
   Value& value(ValueId id) { return graph_.values[static_cast<size_t>(id)]; }
   bool is_quantized(size_t node) const { return graph_.nodes[node].float_reason.empty(); }
+
+  // What a quantized node makes that stays real, such as positions, its readers quantize.
+  bool makes_integers(NodeId producer, ValueId id) const {
+    const size_t node = static_cast<size_t>(producer);
+    return is_quantized(node) && std::ranges::count(integer_outputs(graph_.nodes[node]), id) > 0;
+  }
 
   void check_is_calibrated() {
     is_weight_.resize(graph_.values.size());

@@ -51,7 +51,9 @@ inline Run compile(const Problem& p, const Kernels& kernels) {
   for (size_t i = static_cast<size_t>(p.constants_from); i < types.size(); ++i) constants[i] = p.in[i].view();
   const std::vector<TensorType> outs = p.outs();
   const CompileCall call{p.attrs, types, outs, constants, kernels};
-  if (mixes_types(*p.op) || (p.out.dtype == DType::kU8 && p.op->quant != nullptr)) return p.op->quant(call);
+  const bool only_reals_out = p.op->reals_from == 0 && types[data_input(*p.op)].qparams;
+  if (mixes_types(*p.op) || only_reals_out || (p.out.dtype == DType::kU8 && p.op->quant != nullptr))
+    return p.op->quant(call);
   if (p.out.dtype == DType::kU8) return compile_table(*p.op, call);
   return p.op->f32 != nullptr ? p.op->f32(call) : compile_unary_f32(*p.op, call);
 }
@@ -231,6 +233,7 @@ inline std::optional<Pair> quantized_pair(const Problem& p) {
     pair.more_real.push_back(as_floats(data));
   pair.real = pair.more_real[0];
   pair.more_real.erase(pair.more_real.begin());
+  if (p.op->reals_from == 0) return pair;
   pair.integer.out.dtype = DType::kU8;
   const auto qparams = [&](const std::vector<float>& real) {
     if (p.op->qrule == QRule::kAsInput) return *pair.integer.in[data_input(*p.op)].type.qparams;
