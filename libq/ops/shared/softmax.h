@@ -18,5 +18,8 @@ struct SoftmaxRows {
 Run compile_softmax_f32(const CompileCall& call, const SoftmaxRows& rows);
 // The same between integers that are made real, and reals that are made integers.
 Run compile_softmax_u8(const CompileCall& call, const SoftmaxRows& rows);
+// The logarithms, x - max - log(sum of exp(x - max)) in binary64.
+Run compile_log_softmax_f32(const CompileCall& call, const SoftmaxRows& rows);
+Run compile_log_softmax_u8(const CompileCall& call, const SoftmaxRows& rows);
 
 }  // namespace q
