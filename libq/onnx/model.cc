@@ -346,11 +346,20 @@ struct Addition {
 };
 
 constexpr Addition kAdditions[] = {
-    {"ReduceMean", 18, 2, ""},  // axes
-    {"Pad", 18, 4, ""},         // axes
+    {"ReduceL1", 18, 2, "noop_with_empty_axes"},  // axes, as those that follow
+    {"ReduceL2", 18, 2, "noop_with_empty_axes"},
+    {"ReduceLogSum", 18, 2, "noop_with_empty_axes"},
+    {"ReduceLogSumExp", 18, 2, "noop_with_empty_axes"},
+    {"ReduceMax", 18, 2, "noop_with_empty_axes"},
+    {"ReduceMean", 18, 2, "noop_with_empty_axes"},
+    {"ReduceMin", 18, 2, "noop_with_empty_axes"},
+    {"ReduceProd", 18, 2, "noop_with_empty_axes"},
+    {"ReduceSumSquare", 18, 2, "noop_with_empty_axes"},
+    {"Pad", 18, 4, ""},  // axes
     {"AveragePool", 19, 0, "dilations"},
     {"Cast", 19, 0, "saturate"},
 };
+
 
 // The node as it was until the last schemas that are known.
 onnx::NodeProto without(onnx::NodeProto node, const Addition& addition) {
