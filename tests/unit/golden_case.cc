@@ -60,13 +60,22 @@ std::map<std::string, Tensor, std::less<>> read_tensors(const h5::Object& group)
   return out;
 }
 
+int64_t int_or(const h5::Object& group, const char* name, int64_t usual) {
+  return h5::has_attribute(group, name) ? h5::read_int(group, name) : usual;
+}
+
+double number_or(const h5::Object& group, const char* name, double usual) {
+  return h5::has_attribute(group, name) ? h5::read_number(group, name) : usual;
+}
+
 GoldenTolerance read_tolerance(const h5::Object& group) {
-  return {.units = h5::read_int(group, "atol_lsb"),
-          .share = h5::read_number(group, "max_mismatch_frac"),
-          .count = h5::read_int(group, "mismatch_floor"),
-          .relative = h5::read_number(group, "rtol"),
-          .absolute = h5::read_number(group, "atol"),
-          .limit = h5::read_number(group, "hard_atol")};
+  const GoldenTolerance usual;
+  return {.units = int_or(group, "atol_lsb", usual.units),
+          .share = number_or(group, "max_mismatch_frac", usual.share),
+          .count = int_or(group, "mismatch_floor", usual.count),
+          .relative = number_or(group, "rtol", usual.relative),
+          .absolute = number_or(group, "atol", usual.absolute),
+          .limit = number_or(group, "hard_atol", usual.limit)};
 }
 
 }  // namespace
@@ -101,7 +110,7 @@ std::vector<GoldenCase> GoldenSet::read(std::string_view op) const {
     const h5::Object group = h5::open_group(root, place.group);
     out.push_back({.name = h5::place_of(group),
                    .op = found->first,
-                   .engine = h5::read_string(group, "engine"),
+                   .engine = h5::has_attribute(group, "engine") ? h5::read_string(group, "engine") : "any",
                    .params = nlohmann::json::parse(h5::read_string(group, "params")),
                    .tolerance = read_tolerance(group),
                    .inputs = read_tensors(h5::open_group(group, "inputs")),

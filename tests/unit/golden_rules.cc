@@ -50,8 +50,10 @@ void for_inside(const GoldenWindow& window, const Axes& output, const Axes& exte
   for_all(window.kernel, [&](const Axes& tap) {
     Axes at;
     for (size_t axis = 0; axis < at.size(); ++axis) {
-      at[axis] =
-          output[axis] * window.stride[axis] - window.padding[axis] + tap[axis] * window.dilation[axis];
+      const int64_t stride = window.stride[axis], offset = tap[axis] * window.dilation[axis];
+      const int64_t spread = output[axis] + window.padding[axis] - offset;  // stride * at
+      if (window.transposed && spread % stride != 0) return;
+      at[axis] = window.transposed ? spread / stride : output[axis] * stride - window.padding[axis] + offset;
       if (at[axis] < 0 || at[axis] >= extents[axis]) return;
     }
     body(at, tap);
@@ -91,6 +93,7 @@ std::vector<int64_t> integers_of(const Tensor& tensor) {
   std::vector<int64_t> out(static_cast<size_t>(elements(tensor.type.shape)));
   for (size_t i = 0; i < out.size(); ++i) {
     switch (tensor.type.dtype) {
+      case DType::kBool:
       case DType::kU8:
         out[i] = tensor.as<uint8_t>()[i];
         break;
@@ -118,15 +121,18 @@ std::vector<int64_t> weighted_by_rule(const Tensor& x, const Tensor& weight, con
   const QParams &px = *x.type.qparams, &pw = *weight.type.qparams, &po = *out.qparams;
   const int64_t zo = po.zero_points[0];
   std::vector<int64_t> result;
+  const int64_t taken = image.channels / groups, made = output.channels / groups;  // of one group
   for_all(output, [&](int64_t n, int64_t o, const Axes& at) {
     const size_t channel = pw.scales.size() == 1 ? 0 : static_cast<size_t>(o);
     const double scale = pw.scales[channel] * px.scales[0];
-    const int64_t first = o / (output.channels / groups) * kernel.channels;
+    const int64_t first = o / made * taken;
     int64_t acc = bias == nullptr ? 0 : integer_bias(bias->as<float>()[o], scale);
-    for (int64_t c = 0; c < kernel.channels; ++c)
+    for (int64_t c = 0; c < taken; ++c)
       for_inside(window, at, image.extents, [&](const Axes& from, const Axes& tap) {
+        const size_t weight_at =
+            window.transposed ? kernel.index(first + c, o % made, tap) : kernel.index(o, c, tap);
         acc += (qx[image.index(n, first + c, from)] - px.zero_points[0]) *
-               (qw[kernel.index(o, c, tap)] - pw.zero_points[channel]);
+               (qw[weight_at] - pw.zero_points[channel]);
       });
     const float product = static_cast<float>(pw.scales[channel]) * static_cast<float>(px.scales[0]);
     const float multiplier = product * (1.0f / static_cast<float>(po.scales[0]));

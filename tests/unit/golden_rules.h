@@ -14,14 +14,16 @@ namespace q {
 struct GoldenWindow {
   using Axes = std::array<int64_t, 3>;
   Axes kernel{1, 1, 1}, stride{1, 1, 1}, padding{0, 0, 0}, dilation{1, 1, 1};
+  bool transposed = false;  // spreads what lies under it instead of gathering it
 };
 
 // The integers of any tensor.
 std::vector<int64_t> integers_of(const Tensor& tensor);
 
-// conv and linear: clamp(zo + rint(f32: f32(bias + sum of (qx - zx) * (qw - zw)) * m)) with m = f32: (sw *
-// sx) * (1 / so) and bias = rint(f32: b * (1 / f32(sw * sx))), clamped below at zo when relu. x [N, C,
-// spatial...], weight [O, C / groups, spatial...], bias f32 [O] or null. The window's kernel is the weight's.
+// conv, transposed or not, and linear: clamp(zo + rint(f32: f32(bias + sum of (qx - zx) * (qw - zw)) * m))
+// with m = f32: (sw * sx) * (1 / so) and bias = rint(f32: b * (1 / f32(sw * sx))), clamped below at zo when
+// relu. x [N, C, spatial...], weight [O, C / groups, spatial...], transposed [C, O / groups, spatial...],
+// bias f32 [O] or null. The window's kernel is the weight's.
 std::vector<int64_t> weighted_by_rule(const Tensor& x, const Tensor& weight, const Tensor* bias,
                                       const GoldenWindow& window, int64_t groups, bool relu,
                                       const TensorType& out);
@@ -37,7 +39,8 @@ std::vector<GoldenMean> means_of(const Tensor& x, const GoldenWindow& window, bo
                                  const Shape& out);
 // Windows that divide the image into as many parts as the output has elements.
 std::vector<GoldenMean> adaptive_means_of(const Tensor& x, const Shape& out);
-// avg_pool: clamp(z + rint(f32: f32(sum) * (1 / divisor))); adaptive_avg_pool: with 1 / (1 / (1 / divisor)).
+// avg_pool: clamp(z + rint(f32: f32(sum) * (1 / divisor))); adaptive_avg_pool: with 1 / (1 / (1 /
+// divisor)).
 std::vector<int64_t> averages_by_rule(const std::vector<GoldenMean>& means, bool adaptive,
                                       const TensorType& out);
 
