@@ -230,11 +230,17 @@ class Compiler {
   Attrs seen_attrs(const OpDef& op, const Node& node, Order order, int rank) {
     Attrs attrs = complete_attrs(op, node.attrs);
     if (op.layout != Layout::kAny || order == Order::kRowMajor) return attrs;
-    for (const AttrSpec& spec : op.attrs)
-      if (spec.is_axis) {
-        const int axis = normalize_axis(attr_int(attrs, spec.name), rank, spec.name);
-        attrs.insert_or_assign(std::string(spec.name), int64_t{stored_axis(axis, rank)});
-      }
+    const auto seen = [&](const AttrSpec& spec, int64_t axis) {
+      return int64_t{stored_axis(normalize_axis(axis, rank, spec.name), rank)};
+    };
+    for (const AttrSpec& spec : op.attrs) {
+      if (!spec.is_axis) continue;
+      Attr& attr = attrs.find(spec.name)->second;
+      if (auto* axes = std::get_if<Ints>(&attr))
+        for (int64_t& axis : *axes) axis = seen(spec, axis);
+      else
+        attr = seen(spec, attr_int(attrs, spec.name));
+    }
     return attrs;
   }
 

@@ -402,6 +402,7 @@ OnnxModel::Node read_node(onnx::NodeProto& from, const std::string& name, int64_
   check_schema(from, opset);
   out.inputs = {from.input().begin(), from.input().end()};
   out.outputs = {from.output().begin(), from.output().end()};
+  out.node.outputs = std::ssize(out.outputs);
   onnx::NodeProto().Swap(&from);  // Clear() would keep the memory
   return out;
 }

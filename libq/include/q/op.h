@@ -118,6 +118,7 @@ struct OnnxNode {
     std::string name = {};           // of the ONNX value: follows the input when a mapping reorders them
   };
   std::vector<Input> inputs;
+  int64_t outputs = 1;  // that the file names, some of them perhaps with an empty name
 };
 
 // False: not this operator (say Conv of another rank). Throws kUnsupported when it is, but in a way libq
