@@ -67,7 +67,7 @@ Tensor folded_bias(const Constant& bias, const BatchNorm& norm) {
 bool foldable(Rewriter& rewriter, NodeId weighted) {
   constexpr int kNormAxis = 1;
   const OpDef& op = *find_op(rewriter.node(weighted).op);
-  if (op.weight == kNone || has_clamp(rewriter.node(weighted))) return false;
+  if (op.weight == kNone || op.bias == kNone || has_clamp(rewriter.node(weighted))) return false;
   const int rank = rewriter.value(rewriter.node(weighted).outputs[0]).type.shape.rank;
   if (normalize_axis(op.channel_axis, rank, "channel_axis") != kNormAxis) return false;
   const std::vector<ValueId>& inputs = rewriter.node(weighted).inputs;
