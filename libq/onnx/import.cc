@@ -236,9 +236,9 @@ bool Builder::add_shape_node(const OnnxModel::Node& from, const std::vector<cons
   return true;
 }
 
-// True for types whose lists of extents may name the samples.
-bool takes_free_extents(std::string_view type) {
-  return type == "Expand" || type == "Resize" || type == "Upsample";
+// True of an input that gives extents of the output, which may be as open as those of the data.
+bool is_shape(std::string_view type, size_t index) {
+  return (type == "Expand" && index == 1) || (type == "Resize" && index == 3);
 }
 
 // The node as mappings take it.
@@ -257,7 +257,7 @@ OnnxNode Builder::with_inputs(const OnnxModel::Node& from, const std::vector<con
       }
       if (node.type == "Reshape" && i == 1 && in[i]->ints && in[0] != nullptr) {
         input.constant = reshape_target(*in[i]->ints, in[0]->type.shape);
-      } else if (takes_free_extents(node.type) && in[i]->ints) {
+      } else if (is_shape(node.type, i) && in[i]->ints) {
         input.constant = free_extents(*in[i]->ints);
       } else if (in[i]->ints && !in[i]->constant) {
         throw Error(ErrorKind::kUnsupported,

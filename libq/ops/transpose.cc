@@ -1,12 +1,9 @@
 // transpose: x with its axes in another order.
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <vector>
 
-#include "base/parallel.h"
 #include "base/text.h"
-#include "ops/shared/move.h"
+#include "ops/shared/box.h"
 #include "ops/shared/samples.h"
 #include "q/op.h"
 
@@ -34,66 +31,14 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   return {out};
 }
 
-// The output's axes with their steps through the input, those joined that the input has side by side too.
-struct Plan {
-  int rank = 0;
-  std::array<int64_t, kMaxRank> extents{}, steps{};
-  int64_t rows = 1;  // of the last axis
-
-  void add(int64_t extent, int64_t step) {
-    const size_t last = static_cast<size_t>(rank) - 1;
-    if (rank > 0 && steps[last] == extent * step) {
-      extents[last] *= extent;
-      steps[last] = step;
-      return;
-    }
-    extents[last + 1] = extent;
-    steps[last + 1] = step;
-    ++rank;
-  }
-};
-
-Plan plan_transpose(const Shape& in, const Ints& perm) {
-  Plan plan;
-  for (const int64_t from : perm) {
-    const int axis = static_cast<int>(from);
-    if (in[axis] != 1) plan.add(in[axis], product(in, axis + 1, in.rank));
-  }
-  if (plan.rank == 0) plan.add(1, 1);
-  for (int axis = 0; axis + 1 < plan.rank; ++axis) plan.rows *= plan.extents[static_cast<size_t>(axis)];
-  return plan;
-}
-
-template <typename T>
-void transpose_rows(const Plan& plan, const T* in, T* out, int64_t first, int64_t end) {
-  const int64_t extent = plan.extents[static_cast<size_t>(plan.rank) - 1];
-  const int64_t step = plan.steps[static_cast<size_t>(plan.rank) - 1];
-  for (int64_t row = first; row < end; ++row) {
-    const T* from = in;
-    int64_t rest = row;
-    for (size_t axis = static_cast<size_t>(plan.rank) - 1; axis-- > 0;) {
-      from += rest % plan.extents[axis] * plan.steps[axis];
-      rest /= plan.extents[axis];
-    }
-    T* to = out + row * extent;
-    if (step == 1)
-      std::memcpy(to, from, static_cast<size_t>(extent) * sizeof(T));
-    else
-      for (int64_t i = 0; i < extent; ++i) to[i] = from[i * step];
-  }
-}
-
 template <typename T>
 Run compile(const CompileCall& call) {
-  moved_element_bytes(call);
-  const Plan plan = plan_transpose(call.in[0].shape, attr_ints(call.attrs, "perm"));
-  constexpr int64_t kGrain = 1 << 14;  // elements
-  const int64_t extent = plan.extents[static_cast<size_t>(plan.rank) - 1];
-  return [plan, grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, extent))](const RunCall& run) {
-    parallel_blocks(plan.rows, grain, [&](int64_t first, int64_t end) {
-      transpose_rows(plan, run.in[0].as<T>(), run.out[0].as<T>(), first, end);
-    });
-  };
+  const auto from = steps_of(call.in[0].shape), to = steps_of(call.out[0].shape);
+  const Ints& perm = attr_ints(call.attrs, "perm");
+  Box box;
+  for (size_t axis = 0; axis < perm.size(); ++axis)
+    box.add(call.out[0].shape[static_cast<int>(axis)], from[static_cast<size_t>(perm[axis])], to[axis]);
+  return compile_boxes<T>(call, {box});
 }
 
 bool map_onnx(OnnxNode& node) {

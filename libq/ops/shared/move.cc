@@ -11,15 +11,17 @@
 namespace q {
 
 size_t moved_element_bytes(const CompileCall& call) {
-  const TensorType &in = call.in[0], &out = call.out[0];
-  if (in.dtype != out.dtype)
-    throw Error(ErrorKind::kInvalid,
-                text("output is ", name_of(out.dtype), ", wanted ", name_of(in.dtype), " as the input"));
-  if (in.dtype == DType::kU8 && !same_integers(in, out))
-    throw Error(ErrorKind::kInvalid,
-                text("output has scale ", number(out.qparams->scales[0]), " and zero point ",
-                     out.qparams->zero_points[0], ", wanted the input's ", number(in.qparams->scales[0]),
-                     " and ", in.qparams->zero_points[0]));
+  const TensorType& in = call.in[0];
+  for (const TensorType& out : call.out) {
+    if (in.dtype != out.dtype)
+      throw Error(ErrorKind::kInvalid,
+                  text("output is ", name_of(out.dtype), ", wanted ", name_of(in.dtype), " as the input"));
+    if (in.dtype == DType::kU8 && !same_integers(in, out))
+      throw Error(ErrorKind::kInvalid,
+                  text("output has scale ", number(out.qparams->scales[0]), " and zero point ",
+                       out.qparams->zero_points[0], ", wanted the input's ", number(in.qparams->scales[0]),
+                       " and ", in.qparams->zero_points[0]));
+  }
   return static_cast<size_t>(bits_of(in.dtype)) / 8;
 }
 

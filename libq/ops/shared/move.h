@@ -9,8 +9,8 @@
 
 namespace q {
 
-// Bytes of an element. Throws unless input and output of the call have one type and, if quantized, the same
-// scale and zero point.
+// Bytes of an element. Throws unless the first input and the outputs of the call have one type and, if
+// quantized, the same scale and zero point.
 size_t moved_element_bytes(const CompileCall& call);
 // The input's bytes, unchanged.
 Run compile_move(const CompileCall& call);

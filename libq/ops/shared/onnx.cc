@@ -37,6 +37,10 @@ Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input) {
   return has_input(node, input) ? take_ints_input(node, input, attribute) : Ints{};
 }
 
+bool counts_all_samples(const OnnxNode& node, int64_t given, int64_t free_extent) {
+  return given == free_extent || (node.batch > 0 && given == -free_extent * node.batch);
+}
+
 void drop_inputs(OnnxNode& node, size_t first) {
   for (size_t i = first; i < node.inputs.size(); ++i) node.inputs[i].used = false;
 }

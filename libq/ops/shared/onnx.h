@@ -32,6 +32,8 @@ Ints take_ints_input(OnnxNode& node, size_t input, std::string_view what);
 float number_input(const OnnxNode& node, size_t input, std::string_view what);
 // The list an attribute gives, or, in later opsets, an input; empty when neither is there.
 Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input);
+// True when an extent that the file gives is that of a free one: the same, or what it was in the file.
+bool counts_all_samples(const OnnxNode& node, int64_t given, int64_t free_extent);
 // No input from this one on is used.
 void drop_inputs(OnnxNode& node, size_t first);
 

@@ -1,0 +1,176 @@
+// Nodes of ONNX that move, pick and resample elements, as operators.
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "onnx/mapping.h"
+#include "onnx_models.h"
+#include "q/op.h"
+
+namespace q {
+namespace {
+
+OnnxNode::Input computed(const Shape& shape, DType dtype = DType::kF32) {
+  OnnxNode::Input input;
+  input.type = {dtype, shape, {}};
+  return input;
+}
+
+OnnxNode::Input constant(Tensor tensor) {
+  OnnxNode::Input input;
+  input.type = tensor.type;
+  input.constant = std::move(tensor);
+  return input;
+}
+
+OnnxNode::Input numbers(const Numbers& values) { return constant(make_tensor({std::ssize(values)}, values)); }
+
+OnnxNode::Input integers(const Ints& values) {
+  Tensor tensor = make_tensor(DType::kI64, Shape{std::ssize(values)});
+  std::copy(values.begin(), values.end(), tensor.as<int64_t>());
+  return constant(tensor);
+}
+
+OnnxNode::Input integer(int64_t value) {
+  Tensor tensor = make_tensor(DType::kI64, Shape{});
+  *tensor.as<int64_t>() = value;
+  return constant(tensor);
+}
+
+OnnxNode::Input absent() {
+  OnnxNode::Input input;
+  input.absent = true;
+  return input;
+}
+
+OnnxNode node(std::string type, int64_t opset, std::vector<OnnxNode::Input> inputs, Attrs attrs = {}) {
+  OnnxNode out;
+  out.type = std::move(type);
+  out.opset = opset;
+  out.inputs = std::move(inputs);
+  out.attrs = std::move(attrs);
+  return out;
+}
+
+MappedNode mapped(const OnnxNode& node) {
+  std::optional<MappedNode> out = map_node(node);
+  if (!out) throw std::runtime_error("no operator takes " + node.type);
+  return *std::move(out);
+}
+
+std::string op_of(const OnnxNode& node) { return std::string(mapped(node).op->name); }
+
+Shape inferred(const OnnxNode& node) {
+  const MappedNode found = mapped(node);
+  std::vector<TensorType> types;
+  for (const OnnxNode::Input& input : found.node.inputs) types.push_back(input.type);
+  return found.op->infer(found.node.attrs, types).at(0);
+}
+
+std::string refusal(const OnnxNode& node) {
+  try {
+    return "taken by " + op_of(node);
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+const OnnxNode::Input kImage = computed({kFree, 8, 6, 10}), kSix = computed({6, 4});
+
+TEST(OnnxSlice, HasAttributesUntilOpset9AndInputsSince) {
+  EXPECT_EQ(inferred(node("Slice", 9, {kSix}, {{"starts", Ints{1, 2}}, {"ends", Ints{3, 99}}})),
+            (Shape{2, 2}));
+  EXPECT_EQ(inferred(node("Slice", 9, {kSix},
+                          {{"starts", Ints{-2}}, {"ends", Ints{INT64_MAX}}, {"axes", Ints{1}}})),
+            (Shape{6, 2}));
+  EXPECT_EQ(inferred(node("Slice", 13,
+                          {kSix, integers({5}), integers({INT64_MIN}), integers({-2}), integers({-2})})),
+            (Shape{3, 4}));
+  EXPECT_EQ(inferred(node("Slice", 10, {kSix, integers({1}), integers({3})})), (Shape{2, 4}));
+  EXPECT_EQ(inferred(node("Slice", 10, {kSix, integers({1}), integers({3}), absent(), integers({2})})),
+            (Shape{1, 4}));
+  EXPECT_EQ(refusal(node("Slice", 10, {kSix, computed({1}, DType::kI64), integers({3})})),
+            "starts is computed, wanted a constant");
+}
+
+TEST(OnnxSlice, OfAllSamplesTheFileHasTakesAnyNumber) {
+  OnnxNode all = node("Slice", 13, {kImage, integers({0, 2}), integers({4, 3}), integers({0, 1})});
+  all.batch = 4;
+  EXPECT_EQ(inferred(all), (Shape{kFree, 1, 6, 10}));
+  all.batch = 5;
+  EXPECT_THROW(inferred(all), Error);
+}
+
+TEST(OnnxSplit, HasSizesOrEqualParts) {
+  const auto sizes = [](OnnxNode split, int64_t outputs) {
+    split.outputs = outputs;
+    return attr_ints(mapped(split).node.attrs, "split");
+  };
+  EXPECT_EQ(sizes(node("Split", 11, {kImage}, {{"axis", int64_t{1}}, {"split", Ints{3, 5}}}), 2),
+            (Ints{3, 5}));
+  EXPECT_EQ(sizes(node("Split", 13, {kImage, integers({3, 5})}, {{"axis", int64_t{1}}}), 2), (Ints{3, 5}));
+  EXPECT_EQ(sizes(node("Split", 13, {kImage}, {{"axis", int64_t{-1}}}), 5), (Ints{2, 2, 2, 2, 2}));
+  EXPECT_EQ(sizes(node("Split", 18, {kImage}, {{"axis", int64_t{3}}, {"num_outputs", int64_t{4}}}), 4),
+            (Ints{3, 3, 3, 1}));
+  OnnxNode uneven = node("Split", 13, {kImage}, {{"axis", int64_t{3}}});
+  uneven.outputs = 4;
+  EXPECT_EQ(refusal(uneven), "4 parts of 10, wanted equal ones");
+  uneven.outputs = 1;
+  uneven.attrs["num_outputs"] = int64_t{2};
+  EXPECT_EQ(refusal(uneven), "1 outputs, wanted 2");
+  EXPECT_EQ(refusal(node("Split", 13, {kImage})), "mixes samples: parts of their axis");
+}
+
+TEST(OnnxExpand, KeepsTheSamplesOfTheFile) {
+  OnnxNode expand = node("Expand", 8, {computed({kFree, 1, 5}), integers({2, 4, 3, 5})});
+  expand.batch = 4;
+  EXPECT_EQ(inferred(expand), (Shape{2, kFree, 3, 5}));
+  expand.batch = 3;
+  EXPECT_THROW(inferred(expand), Error);
+  EXPECT_EQ(inferred(node("Expand", 13, {computed({1, 5}), integers({2, 1, 1})})), (Shape{2, 1, 5}));
+}
+
+TEST(OnnxTile, RepeatsByAConstant) {
+  EXPECT_EQ(inferred(node("Tile", 13, {kImage, integers({1, 1, 2, 3})})), (Shape{kFree, 8, 12, 30}));
+}
+
+// ---- whole models ----
+
+using MoveImport = Import;
+
+TEST_F(MoveImport, SplitsIntoAllOutputsOfTheNode) {
+  ModelProto model = empty_model();
+  add_input(model, "x", {-1, 6});
+  set_int(add_node(model, "Split", "parts", {"x"}, {"a", "b", "c"}), "axis", 1);
+  add_node(model, "Concat", "", {"c", "a"}, {"y"});
+  set_int(*model.mutable_graph()->mutable_node(1), "axis", 1);
+  add_output(model, "y");
+  const Graph graph = import(model);
+  EXPECT_EQ(value(graph, "b").type.shape, (Shape{kFree, 2}));
+  EXPECT_EQ(value(graph, "y").type.shape, (Shape{kFree, 4}));
+}
+
+TEST_F(MoveImport, ExpandsToAShapeThatCountsSamples) {
+  ModelProto model = empty_model();
+  add_input(model, "x", {-1, 3});
+  add_input(model, "column", {-1, 1});
+  add_node(model, "Shape", "", {"x"}, {"shape"});
+  add_node(model, "Expand", "wide", {"column", "shape"}, {"y"});
+  add_output(model, "y");
+  EXPECT_EQ(value(import(model), "y").type.shape, (Shape{kFree, 3}));
+}
+
+TEST_F(MoveImport, LeavesAConstantThatIsRepeatedForEachSampleAtOne) {
+  ModelProto model = empty_model();
+  add_input(model, "x", {-1, 1, 3});
+  add_initializer(model, "token", float_tensor({1, 1, 3}, {1, 2, 3}));
+  add_node(model, "Shape", "", {"x"}, {"shape"});
+  add_node(model, "Expand", "tokens", {"token", "shape"}, {"all"});
+  set_int(add_node(model, "Concat", "", {"all", "x"}, {"y"}), "axis", 1);
+  add_output(model, "y");
+  EXPECT_EQ(value(import(model), "y").type.shape, (Shape{kFree, 2, 3}));
+}
+
+}  // namespace
+}  // namespace q

@@ -1,0 +1,162 @@
+// Operators that move, pick and resample elements, on numbers that can be checked by hand.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "op_problem.h"
+#include "ops/shared/samples.h"
+
+namespace q {
+namespace {
+
+using namespace op_problem;
+
+using F32 = std::vector<float>;
+using U8 = std::vector<uint8_t>;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+const std::string kToEnd = "9223372036854775807", kToStart = "-9223372036854775808";
+
+struct Reals {
+  Shape shape;
+  F32 values;
+};
+
+// 0, 1, 2, ... in that shape.
+Reals counted(const Shape& shape) {
+  F32 values(static_cast<size_t>(elements(shape)));
+  std::iota(values.begin(), values.end(), 0.f);
+  return {shape, values};
+}
+
+Problem problem_of(std::string_view name, std::string_view attrs, std::vector<Tensor> in) {
+  Problem p{.op = find_op(name), .attrs = parse_attrs(*find_op(name), attrs), .in = std::move(in)};
+  for (const Shape& shape : p.op->infer(p.attrs, p.types())) p.more_outs.push_back({DType::kF32, shape, {}});
+  if (p.op->weight != kNone) p.constants_from = p.op->weight;
+  p.out = p.more_outs.at(0);
+  p.more_outs.erase(p.more_outs.begin());
+  return p;
+}
+
+// All outputs of an operator stored row-major, or that of an image stored channels-last.
+std::vector<F32> reals(std::string_view name, std::string_view attrs, const std::vector<Reals>& in) {
+  std::vector<Tensor> tensors;
+  for (const Reals& each : in) tensors.push_back(make_tensor(each.shape, each.values));
+  std::vector<F32> out;
+  for (const std::vector<uint8_t>& bytes : run_all(problem_of(name, attrs, tensors), generic()))
+    out.push_back(as_floats(bytes));
+  return out;
+}
+
+F32 real(std::string_view name, std::string_view attrs, const std::vector<Reals>& in) {
+  return reals(name, attrs, in).at(0);
+}
+
+// Of integers with scale 0.5 and zero point 10 to the same.
+U8 moved(std::string_view name, std::string_view attrs, const Shape& shape, const U8& values) {
+  const QParams qparams{QScheme::kPerTensorAffine, 0, 0, 255, {0.5}, {10}};
+  Tensor x = make_tensor({DType::kU8, shape, qparams});
+  std::ranges::copy(values, x.as<uint8_t>());
+  Problem p = problem_of(name, attrs, {x});
+  p.out.dtype = DType::kU8;
+  p.out.qparams = qparams;
+  U8 out = run(p, generic());
+  out.resize(out.size() - kGuard);
+  return out;
+}
+
+Shape inferred(std::string_view name, std::string_view attrs, const std::vector<Shape>& in) {
+  const OpDef& op = *find_op(name);
+  std::vector<TensorType> types;
+  for (const Shape& shape : in) types.push_back({DType::kF32, shape, {}});
+  const Attrs parsed = parse_attrs(op, attrs);
+  const std::vector<Shape> out = op.infer(parsed, types);
+  check_samples(op, parsed, types, out);
+  return out.at(0);
+}
+
+template <typename Body>
+std::string message_of(const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing thrown";
+}
+
+std::string refusal(std::string_view name, std::string_view attrs, const std::vector<Shape>& in) {
+  return message_of([&] { inferred(name, attrs, in); });
+}
+
+// ---- slice, select, split, stack ----
+
+TEST(Slice, GoesForwardsAndBackwardsInSteps) {
+  const Reals x = counted({6});
+  EXPECT_EQ(real("slice", "axes=0;starts=1;ends=5;steps=2", {x}), (F32{1, 3}));
+  EXPECT_EQ(real("slice", "axes=0;starts=-2;ends=" + kToEnd, {x}), (F32{4, 5}));
+  EXPECT_EQ(real("slice", "axes=0;starts=-1;ends=" + kToStart + ";steps=-1", {x}), (F32{5, 4, 3, 2, 1, 0}));
+  EXPECT_EQ(real("slice", "axes=0;starts=99;ends=0;steps=-2", {x}), (F32{5, 3, 1}));
+  EXPECT_EQ(real("slice", "axes=0;starts=4;ends=-6;steps=-3", {x}), (F32{4, 1}));
+  EXPECT_EQ(real("slice", "axes=0;starts=-99;ends=99;steps=" + kToEnd, {x}), (F32{0}));
+  EXPECT_EQ(real("slice", "axes=0;starts=3;ends=" + kToStart + ";steps=" + kToStart, {x}), (F32{3}));
+}
+
+TEST(Slice, CutsEachAxisThatIsNamed) {
+  EXPECT_EQ(real("slice", "axes=-1,0;starts=2,1;ends=0,2;steps=-1,1", {counted({2, 3})}), (F32{5, 4}));
+  EXPECT_EQ(moved("slice", "axes=1;starts=1;ends=3", {2, 3}, {1, 2, 3, 4, 5, 6}), (U8{2, 3, 5, 6}));
+}
+
+TEST(Slice, LeavesSomethingOfEveryAxisAndSamplesAlone) {
+  EXPECT_EQ(refusal("slice", "axes=0;starts=3;ends=3", {{6}}),
+            "nothing is left of axis 0 of [6] from 3 to 3 by 1");
+  EXPECT_EQ(refusal("slice", "axes=0;starts=0;ends=3;steps=0", {{6}}), "attribute steps is 0 on axis 0");
+  EXPECT_EQ(refusal("slice", "axes=1,-1;starts=0,0;ends=3,3", {{6, 6}}), "attribute axes names axis 1 twice");
+  EXPECT_EQ(refusal("slice", "axes=0;starts=0,1;ends=3", {{6}}),
+            "attributes starts, ends, axes and steps have 2, 1, 1 and 1 entries, wanted as many of each");
+  EXPECT_EQ(refusal("slice", "axes=0;starts=0;ends=3", {{kFree, 6}}), "mixes samples: part of axis 0");
+  EXPECT_EQ(inferred("slice", "axes=0,1;starts=0,2;ends=" + kToEnd + ",5", {{-3, 6}}), (Shape{-3, 3}));
+}
+
+TEST(Split, GivesAnOutputForEachPart) {
+  EXPECT_EQ(reals("split", "axis=1;split=1,2", {counted({2, 3})}), (std::vector<F32>{{0, 3}, {1, 2, 4, 5}}));
+  EXPECT_EQ(refusal("split", "axis=1;split=1,1", {{2, 3}}),
+            "attribute split has 2 entries, wanted extents from 1 on whose sum is 3, that of axis 1");
+  EXPECT_NE(refusal("split", "axis=1;split=4,-1", {{2, 3}}), "nothing thrown");
+  EXPECT_NE(refusal("split", "axis=1;split=3,0", {{2, 3}}), "nothing thrown");
+  EXPECT_EQ(refusal("split", "axis=0;split=1,1", {{-2, 3}}), "mixes samples: parts of axis 0");
+}
+
+TEST(Transpose, PutsAxesInAnotherOrder) {
+  EXPECT_EQ(real("transpose", "perm=2,0,1", {counted({2, 2, 3})}),
+            (F32{0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11}));
+}
+
+// ---- expand, tile ----
+
+TEST(Expand, RepeatsAsNumPyBroadcasts) {
+  const Reals column{{2, 1}, {1, 2}};
+  EXPECT_EQ(real("expand", "shape=2,3", {column}), (F32{1, 1, 1, 2, 2, 2}));
+  EXPECT_EQ(real("expand", "shape=3", {column}), (F32{1, 1, 1, 2, 2, 2}));
+  EXPECT_EQ(real("expand", "shape=2,1,2", {column}), (F32{1, 1, 2, 2, 1, 1, 2, 2}));
+  EXPECT_EQ(inferred("expand", "shape=5,-1,4", {{kFree, 1}}), (Shape{5, kFree, 4}));
+  EXPECT_EQ(inferred("expand", "shape=1,4", {{-3, 1}}), (Shape{-3, 4}));
+  EXPECT_NE(refusal("expand", "shape=4,4", {{2, 1}}), "nothing thrown");
+  EXPECT_NE(refusal("expand", "shape=3,4", {{kFree, 1}}), "nothing thrown");
+  EXPECT_NE(refusal("expand", "shape=-1,2,4", {{2, 1}}), "nothing thrown");
+}
+
+TEST(Tile, RepeatsTheWhole) {
+  EXPECT_EQ(real("tile", "repeats=2,2", {counted({2, 2})}),
+            (F32{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3}));
+  EXPECT_EQ(inferred("tile", "repeats=1,2", {{kFree, 3}}), (Shape{kFree, 6}));
+  EXPECT_EQ(refusal("tile", "repeats=2,1", {{kFree, 3}}), "mixes samples: axis 0 repeated");
+  EXPECT_NE(refusal("tile", "repeats=0,1", {{2, 3}}), "nothing thrown");
+}
+
+}  // namespace
+}  // namespace q
