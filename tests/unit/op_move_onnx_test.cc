@@ -135,6 +135,14 @@ TEST(OnnxTile, RepeatsByAConstant) {
   EXPECT_EQ(inferred(node("Tile", 13, {kImage, integers({1, 1, 2, 3})})), (Shape{kFree, 8, 12, 30}));
 }
 
+TEST(OnnxOneHot, HasAConstantDepth) {
+  const OnnxNode::Input indices = computed({kFree}, DType::kI64), values = numbers({0, 1});
+  EXPECT_EQ(inferred(node("OneHot", 11, {indices, integer(5), values})), (Shape{kFree, 5}));
+  EXPECT_EQ(inferred(node("OneHot", 11, {indices, numbers({5}), values})), (Shape{kFree, 5}));
+  EXPECT_EQ(refusal(node("OneHot", 11, {indices, computed({1}, DType::kI64), values})),
+            "depth is computed, wanted a constant");
+}
+
 // ---- whole models ----
 
 using MoveImport = Import;

@@ -122,6 +122,14 @@ TEST(Slice, LeavesSomethingOfEveryAxisAndSamplesAlone) {
   EXPECT_EQ(inferred("slice", "axes=0,1;starts=0,2;ends=" + kToEnd + ",5", {{-3, 6}}), (Shape{-3, 3}));
 }
 
+TEST(Select, TakesOnePlaceAndTheAxisAway) {
+  EXPECT_EQ(real("select", "axis=1;index=-1", {counted({2, 3, 2})}), (F32{4, 5, 10, 11}));
+  EXPECT_EQ(inferred("select", "axis=-1;index=0", {{kFree, 4, 5}}), (Shape{kFree, 4}));
+  EXPECT_EQ(refusal("select", "axis=1;index=3", {{2, 3}}),
+            "attribute index is 3, wanted -3 to 2 on axis 1 of [2,3]");
+  EXPECT_EQ(refusal("select", "axis=0;index=0", {{kFree, 3}}), "mixes samples: one place of axis 0");
+}
+
 TEST(Split, GivesAnOutputForEachPart) {
   EXPECT_EQ(reals("split", "axis=1;split=1,2", {counted({2, 3})}), (std::vector<F32>{{0, 3}, {1, 2, 4, 5}}));
   EXPECT_EQ(refusal("split", "axis=1;split=1,1", {{2, 3}}),
@@ -134,6 +142,62 @@ TEST(Split, GivesAnOutputForEachPart) {
 TEST(Transpose, PutsAxesInAnotherOrder) {
   EXPECT_EQ(real("transpose", "perm=2,0,1", {counted({2, 2, 3})}),
             (F32{0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11}));
+}
+
+// ---- index_select, gather, gather_nd ----
+
+TEST(IndexSelect, TakesIndicesOfAnyRankFromBothEnds) {
+  const Reals x = counted({3, 2});
+  EXPECT_EQ(real("index_select", "", {x, {{3}, {2, -3, 2}}}), (F32{4, 5, 0, 1, 4, 5}));
+  EXPECT_EQ(real("index_select", "axis=1", {x, {{}, {-1}}}), (F32{1, 3, 5}));
+  EXPECT_EQ(inferred("index_select", "axis=1", {{kFree, 5, 6}, {2, 3}}), (Shape{kFree, 2, 3, 6}));
+  EXPECT_EQ(inferred("index_select", "", {{5, 6}, {kFree, 3}}), (Shape{kFree, 3, 6}));
+  EXPECT_EQ(refusal("index_select", "", {{kFree, 6}, {3}}), "mixes samples: places of axis 0");
+}
+
+TEST(IndexSelect, ReadsIntegersOfEveryType) {
+  Tensor wide = make_tensor(DType::kI64, {2}), narrow = make_tensor(DType::kI32, {2});
+  wide.as<int64_t>()[0] = 2, wide.as<int64_t>()[1] = -2;
+  narrow.as<int32_t>()[0] = 2, narrow.as<int32_t>()[1] = -2;
+  const Tensor x = make_tensor({3}, F32{5, 6, 7});
+  for (const Tensor& indices : {wide, narrow})
+    EXPECT_EQ(as_floats(run(problem_of("index_select", "", {x, indices}), generic())), (F32{7, 6}));
+  EXPECT_EQ(message_of([&] {
+              problem_of("index_select", "", {x, make_tensor(DType::kU8, {2})});
+            }),
+            "positions are u8, wanted i64, i32 or f32");
+}
+
+TEST(Gather, HasOnePositionForEachElement) {
+  const Reals x{{2, 2}, {1, 2, 3, 4}};
+  EXPECT_EQ(real("gather", "axis=1", {x, {{2, 2}, {0, 0, 1, 0}}}), (F32{1, 1, 4, 3}));  // ONNX's example
+  EXPECT_EQ(real("gather", "axis=0", {x, {{3, 1}, {-1, 0, 1}}}), (F32{3, 1, 3}));
+  EXPECT_EQ(inferred("gather", "axis=1", {{kFree, 5}, {kFree, 7}}), (Shape{kFree, 7}));
+  EXPECT_NE(refusal("gather", "axis=1", {{3, 5}, {4, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("gather", "axis=1", {{3, 5}, {kFree, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("gather", "axis=1", {{kFree, 5}, {3, 5}}), "nothing thrown");
+  EXPECT_EQ(refusal("gather", "axis=0", {{kFree, 5}, {3, 5}}), "mixes samples: places of axis 0");
+}
+
+TEST(GatherNd, NamesPlacesByTheLastAxisOfItsIndices) {  // ONNX's examples
+  const Reals x{{2, 2}, {0, 1, 2, 3}}, volume = counted({2, 2, 2});
+  EXPECT_EQ(real("gather_nd", "", {x, {{2, 2}, {0, 0, 1, 1}}}), (F32{0, 3}));
+  EXPECT_EQ(real("gather_nd", "", {x, {{2, 1}, {1, 0}}}), (F32{2, 3, 0, 1}));
+  EXPECT_EQ(real("gather_nd", "", {volume, {{2, 1, 2}, {0, 1, -1, 0}}}), (F32{2, 3, 4, 5}));
+  EXPECT_EQ(real("gather_nd", "batch_dims=1", {volume, {{2, 1}, {1, 0}}}), (F32{2, 3, 4, 5}));
+  EXPECT_EQ(inferred("gather_nd", "batch_dims=1", {{kFree, 5, 6}, {kFree, 7, 1}}), (Shape{kFree, 7, 6}));
+  EXPECT_NE(refusal("gather_nd", "", {{kFree, 5}, {7, 1}}), "nothing thrown");
+  EXPECT_NE(refusal("gather_nd", "", {{4, 5}, {7, 3}}), "nothing thrown");
+  EXPECT_NE(refusal("gather_nd", "batch_dims=2", {{4, 5}, {4, 5}}), "nothing thrown");
+}
+
+TEST(OneHot, IsOnWhereTheIndexSaysAndNowhereOutside) {
+  const Reals values{{2}, {5, 7}};
+  EXPECT_EQ(real("one_hot", "depth=3", {{{3}, {1, -1, 3}}, values}), (F32{5, 7, 5, 5, 5, 7, 5, 5, 5}));
+  EXPECT_EQ(real("one_hot", "depth=2;axis=0", {{{3}, {1, 0, -3}}, values}), (F32{5, 7, 5, 7, 5, 5}));
+  EXPECT_EQ(inferred("one_hot", "depth=3;axis=1", {{kFree, 4}, {2}}), (Shape{kFree, 3, 4}));
+  EXPECT_NE(refusal("one_hot", "depth=0", {{4}, {2}}), "nothing thrown");
+  EXPECT_NE(refusal("one_hot", "depth=3", {{4}, {3}}), "nothing thrown");
 }
 
 // ---- expand, tile ----
