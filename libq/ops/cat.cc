@@ -1,17 +1,11 @@
 // cat: the inputs one behind the other along an axis. One whose first extent is 1 where others have more is
 // repeated: a constant may stand beside samples.
 #include <algorithm>
-#include <cstring>
-#include <memory>
-#include <optional>
 #include <vector>
 
-#include "base/parallel.h"
 #include "base/text.h"
-#include "kernels/kernels.h"
-#include "ops/shared/move.h"
+#include "ops/shared/join.h"
 #include "ops/shared/samples.h"
-#include "ops/shared/u8.h"
 #include "q/op.h"
 
 namespace q {
@@ -42,63 +36,9 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   return {out};
 }
 
-// One input: its part of every row of the output.
-struct Part {
-  size_t bytes;
-  std::optional<Table> table;  // when its integers mean something else in the output
-  int64_t rows = 0;            // its own, which are repeated
-};
-
-Run compile(const CompileCall& call, std::vector<Part> parts) {
-  const Shape& out = call.out[0].shape;
-  const int axis = normalize_axis(attr_int(call.attrs, "axis"), out.rank, "attribute axis");
-  size_t row_bytes = 0;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    parts[i].bytes = static_cast<size_t>(product(call.in[i].shape, axis, out.rank)) * parts[i].bytes;
-    parts[i].rows = std::max<int64_t>(1, product(call.in[i].shape, 0, axis));
-    row_bytes += parts[i].bytes;
-  }
-  constexpr size_t kGrainBytes = 1 << 15;
-  const int64_t grain =
-      static_cast<int64_t>(std::max<size_t>(1, kGrainBytes / std::max<size_t>(1, row_bytes)));
-  return [rows = product(out, 0, axis), grain, row_bytes, lookup = call.kernels.lut_u8,
-          shared = std::make_shared<const std::vector<Part>>(std::move(parts))](const RunCall& run) {
-    parallel_blocks(rows, grain, [&](int64_t first, int64_t end) {
-      for (int64_t row = first; row < end; ++row) {
-        std::byte* to = run.out[0].data + static_cast<size_t>(row) * row_bytes;
-        for (size_t i = 0; i < shared->size(); ++i) {
-          const Part& part = (*shared)[i];
-          const std::byte* from = run.in[i].data + static_cast<size_t>(row % part.rows) * part.bytes;
-          if (part.table)
-            lookup(reinterpret_cast<const uint8_t*>(from), part.bytes, part.table->data(),
-                   reinterpret_cast<uint8_t*>(to));
-          else
-            std::memcpy(to, from, part.bytes);
-          to += part.bytes;
-        }
-      }
-    });
-  };
-}
-
-Run compile_f32(const CompileCall& call) {
-  for (const TensorType& type : call.in) {
-    if (type.dtype != DType::kF32)
-      throw Error(ErrorKind::kUnsupported, text("an input is ", name_of(type.dtype), ", wanted f32"));
-  }
-  return compile(call, std::vector<Part>(call.in.size(), Part{sizeof(float), {}, 0}));
-}
-
-// Per input: integers copied when they mean the same in the output, else Q(D(q)).
-Run compile_quant(const CompileCall& call) {
-  std::vector<Part> parts;
-  for (const TensorType& type : call.in) {
-    Part part{1, {}, 0};
-    if (!same_integers(type, call.out[0]))
-      part.table = table_of(type, call.out[0], [](float x) { return x; });
-    parts.push_back(part);
-  }
-  return compile(call, std::move(parts));
+template <Run (*kJoin)(const CompileCall&, int)>
+Run compile(const CompileCall& call) {
+  return kJoin(call, normalize_axis(attr_int(call.attrs, "axis"), call.out[0].shape.rank, "attribute axis"));
 }
 
 // ONNX has all inputs of the same first extent; only a constant of one sample, beside any number of them, is
@@ -154,8 +94,8 @@ constinit const OpDef op_cat = {
     .qrule = QRule::kShared,
     .infer = infer,
     .samples = samples_anywhere,
-    .f32 = compile_f32,
-    .quant = compile_quant,
+    .f32 = compile<compile_join_f32>,
+    .quant = compile<compile_join_u8>,
     .cases = kCases,
 };
 

@@ -139,6 +139,15 @@ TEST(Split, GivesAnOutputForEachPart) {
   EXPECT_EQ(refusal("split", "axis=0;split=1,1", {{-2, 3}}), "mixes samples: parts of axis 0");
 }
 
+TEST(Stack, PutsInputsBesideEachOtherAlongANewAxis) {
+  const Reals a{{2}, {1, 2}}, b{{2}, {3, 4}};
+  EXPECT_EQ(real("stack", "", {a, b}), (F32{1, 2, 3, 4}));
+  EXPECT_EQ(real("stack", "axis=-1", {a, b}), (F32{1, 3, 2, 4}));
+  EXPECT_EQ(inferred("stack", "axis=1", {{kFree, 3}, {kFree, 3}}), (Shape{kFree, 2, 3}));
+  EXPECT_NE(refusal("stack", "", {{kFree, 3}, {1, 3}}), "nothing thrown");
+  EXPECT_NE(refusal("stack", "axis=3", {{2, 3}}), "nothing thrown");
+}
+
 TEST(Transpose, PutsAxesInAnotherOrder) {
   EXPECT_EQ(real("transpose", "perm=2,0,1", {counted({2, 2, 3})}),
             (F32{0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11}));
