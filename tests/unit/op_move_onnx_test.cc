@@ -143,6 +143,16 @@ TEST(OnnxOneHot, HasAConstantDepth) {
             "depth is computed, wanted a constant");
 }
 
+TEST(OnnxDepthToSpace, IsDcrUnlessItSaysOtherwise) {
+  const auto mode = [](const OnnxNode& node) { return attr_string(mapped(node).node.attrs, "mode"); };
+  const Attr two = int64_t{2};
+  EXPECT_EQ(mode(node("DepthToSpace", 7, {kImage}, {{"blocksize", two}})), "DCR");
+  EXPECT_EQ(mode(node("DepthToSpace", 13, {kImage}, {{"blocksize", two}, {"mode", std::string("CRD")}})),
+            "CRD");
+  EXPECT_EQ(mode(node("SpaceToDepth", 13, {kImage}, {{"blocksize", two}})), "DCR");
+  EXPECT_EQ(inferred(node("SpaceToDepth", 13, {kImage}, {{"blocksize", two}})), (Shape{kFree, 32, 3, 5}));
+}
+
 // ---- whole models ----
 
 using MoveImport = Import;

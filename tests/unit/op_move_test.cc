@@ -231,5 +231,34 @@ TEST(Tile, RepeatsTheWhole) {
   EXPECT_NE(refusal("tile", "repeats=0,1", {{2, 3}}), "nothing thrown");
 }
 
+// ---- pixels and channels: images are stored channels-last ----
+
+TEST(PixelShuffle, MakesBlocksOfChannels) {
+  // one pixel of channels 0 to 7: as CRD the rows 0 1 4 5 / 2 3 6 7 of two channels, interleaved
+  EXPECT_EQ(real("pixel_shuffle", "blocksize=2", {counted({1, 8, 1, 1})}), (F32{0, 4, 1, 5, 2, 6, 3, 7}));
+  EXPECT_EQ(real("pixel_shuffle", "blocksize=2;mode=DCR", {counted({1, 8, 1, 1})}),
+            (F32{0, 1, 2, 3, 4, 5, 6, 7}));
+  // two pixels of four channels, side by side
+  EXPECT_EQ(real("pixel_shuffle", "blocksize=2", {counted({1, 4, 1, 2})}), (F32{0, 1, 4, 5, 2, 3, 6, 7}));
+  EXPECT_NE(refusal("pixel_shuffle", "blocksize=2", {{1, 6, 2, 2}}), "nothing thrown");
+  EXPECT_NE(refusal("pixel_shuffle", "blocksize=0", {{1, 4, 2, 2}}), "nothing thrown");
+  EXPECT_NE(refusal("pixel_shuffle", "blocksize=2", {{1, kFree, 2, 2}}), "nothing thrown");
+}
+
+TEST(PixelUnshuffle, UndoesPixelShuffle) {
+  const Reals x = counted({2, 3, 4, 6});
+  for (const std::string mode : {"CRD", "DCR"}) {
+    const F32 deep = real("pixel_unshuffle", "blocksize=2;mode=" + mode, {x});
+    EXPECT_NE(deep, x.values);
+    EXPECT_EQ(real("pixel_shuffle", "blocksize=2;mode=" + mode, {{{2, 12, 2, 3}, deep}}), x.values);
+  }
+  EXPECT_NE(refusal("pixel_unshuffle", "blocksize=2", {{1, 1, 2, 3}}), "nothing thrown");
+}
+
+TEST(ChannelShuffle, TakesTurnsBetweenGroups) {
+  EXPECT_EQ(real("channel_shuffle", "groups=2", {counted({1, 6, 1})}), (F32{0, 3, 1, 4, 2, 5}));
+  EXPECT_NE(refusal("channel_shuffle", "groups=4", {{1, 6, 1}}), "nothing thrown");
+}
+
 }  // namespace
 }  // namespace q
