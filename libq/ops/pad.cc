@@ -1,4 +1,4 @@
-// pad: x with a border of a constant, of its mirror image, or of its edge.
+// pad: x with a border of a constant, of its mirror image, of its edge, or of its other side.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -24,6 +24,7 @@ constexpr int64_t kBorder = -1;  // a position outside of the input, filled with
 int64_t source(const std::string& mode, int64_t position, int64_t in) {
   if (position >= 0 && position < in) return position;
   if (mode == "edge") return std::clamp<int64_t>(position, 0, in - 1);
+  if (mode == "wrap") return position < 0 ? in - 1 - (-1 - position) % in : position % in;
   if (mode == "reflect") return position < 0 ? -position : 2 * (in - 1) - position;
   return kBorder;
 }
@@ -32,9 +33,9 @@ std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
   Shape out = in[0].shape;
   const Ints& pads = attr_ints(attrs, "pads");
   const std::string& mode = attr_string(attrs, "mode");
-  if (mode != "constant" && mode != "reflect" && mode != "edge")
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
     throw Error(ErrorKind::kInvalid,
-                text("attribute mode is \"", mode, "\", wanted constant, reflect or edge"));
+                text("attribute mode is \"", mode, "\", wanted constant, reflect, edge or wrap"));
   if (std::ssize(pads) != 2 * out.rank)
     throw Error(ErrorKind::kInvalid,
                 text("attribute pads has ", pads.size(), " entries, wanted 2 per axis of ", to_string(out)));
@@ -114,8 +115,9 @@ void pad_row(const Plan& plan, const T* in, T value, int64_t row, T* out) {
     }
   };
   border(0, plan.copy_begin);
-  const int64_t first = plan.row.sources[static_cast<size_t>(plan.copy_begin)];
-  std::memcpy(out + plan.copy_begin, in + from + first, static_cast<size_t>(plan.copied) * sizeof(T));
+  if (plan.copied > 0)
+    std::memcpy(out + plan.copy_begin, in + from + plan.row.sources[static_cast<size_t>(plan.copy_begin)],
+                static_cast<size_t>(plan.copied) * sizeof(T));
   border(plan.copy_begin + plan.copied, extent);
 }
 
@@ -183,7 +185,7 @@ constexpr OnnxName kOnnx[] = {{"Pad", 7, map_onnx}};
 constexpr AttrSpec kAttrs[] = {
     {"pads", "elements before all axes, then behind them; below 0: that many are cut off", AttrKind::kInts},
     {"value", "what the border holds in mode constant", AttrKind::kFloat, "0"},
-    {"mode", "constant, reflect (without the edge) or edge", AttrKind::kString, "constant"},
+    {"mode", "constant, reflect (without the edge), edge or wrap", AttrKind::kString, "constant"},
 };
 
 constexpr Shape kImage[] = {{2, 3, 4, 5}};
@@ -195,7 +197,9 @@ constexpr Case kCases[] = {
     {.attrs = "pads=0,0,-1,2,0,0,2,-3", .inputs = kImage},
     {.attrs = "pads=0,0,3,3,0,0,1,4;mode=reflect", .inputs = kImage},
     {.attrs = "pads=0,2,2,0,2,0;mode=edge", .inputs = kSignal},
+    {.attrs = "pads=0,3,2,0,0,20;mode=wrap", .inputs = kSignal},
     {.attrs = "pads=0,1,2,0;value=-1", .inputs = kMatrix},
+    {.attrs = "pads=0,5,0,-7", .inputs = kMatrix},
 };
 
 }  // namespace

@@ -153,6 +153,12 @@ TEST(OnnxDepthToSpace, IsDcrUnlessItSaysOtherwise) {
   EXPECT_EQ(inferred(node("SpaceToDepth", 13, {kImage}, {{"blocksize", two}})), (Shape{kFree, 32, 3, 5}));
 }
 
+TEST(OnnxPad, MayWrap) {
+  EXPECT_EQ(inferred(node("Pad", 19, {kSix, integers({1, 2}), absent(), integers({1})},
+                          {{"mode", std::string("wrap")}})),
+            (Shape{6, 7}));
+}
+
 // ---- whole models ----
 
 using MoveImport = Import;

@@ -260,5 +260,15 @@ TEST(ChannelShuffle, TakesTurnsBetweenGroups) {
   EXPECT_NE(refusal("channel_shuffle", "groups=4", {{1, 6, 1}}), "nothing thrown");
 }
 
+TEST(Pad, WrapsAroundMoreThanOnce) {
+  EXPECT_EQ(real("pad", "pads=4,2;mode=wrap", {counted({3})}), (F32{2, 0, 1, 2, 0, 1, 2, 0, 1}));
+  EXPECT_EQ(real("pad", "pads=-1,2;mode=wrap", {counted({3})}), (F32{1, 2, 0, 1}));
+}
+
+TEST(Pad, MayLeaveNothingOfTheInput) {
+  EXPECT_EQ(real("pad", "pads=2,-3;value=7", {counted({3})}), (F32{7, 7}));
+  EXPECT_EQ(real("pad", "pads=-3,2;value=7", {counted({3})}), (F32{7, 7}));
+}
+
 }  // namespace
 }  // namespace q
