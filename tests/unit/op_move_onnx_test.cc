@@ -143,6 +143,13 @@ TEST(OnnxOneHot, HasAConstantDepth) {
             "depth is computed, wanted a constant");
 }
 
+TEST(OnnxTrilu, TakesItsDiagonalFromAnInput) {
+  const MappedNode lower = mapped(node("Trilu", 14, {kSix, integer(-1)}, {{"upper", int64_t{0}}}));
+  EXPECT_EQ(attr_int(lower.node.attrs, "k"), -1);
+  EXPECT_EQ(lower.node.inputs.size(), 1u);
+  EXPECT_EQ(attr_int(mapped(node("Trilu", 14, {kSix})).node.attrs, "upper"), 1);
+}
+
 TEST(OnnxDepthToSpace, IsDcrUnlessItSaysOtherwise) {
   const auto mode = [](const OnnxNode& node) { return attr_string(mapped(node).node.attrs, "mode"); };
   const Attr two = int64_t{2};

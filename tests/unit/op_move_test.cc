@@ -209,6 +209,17 @@ TEST(OneHot, IsOnWhereTheIndexSaysAndNowhereOutside) {
   EXPECT_NE(refusal("one_hot", "depth=3", {{4}, {3}}), "nothing thrown");
 }
 
+TEST(Trilu, KeepsTheTriangleOnItsSideOfADiagonal) {
+  const Reals x{{3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}};
+  EXPECT_EQ(real("trilu", "", {x}), (F32{1, 2, 3, 0, 5, 6, 0, 0, 9}));
+  EXPECT_EQ(real("trilu", "k=1", {x}), (F32{0, 2, 3, 0, 0, 6, 0, 0, 0}));
+  EXPECT_EQ(real("trilu", "upper=0", {x}), (F32{1, 0, 0, 4, 5, 0, 7, 8, 9}));
+  EXPECT_EQ(real("trilu", "upper=0;k=-2", {x}), (F32{0, 0, 0, 0, 0, 0, 7, 0, 0}));
+  EXPECT_EQ(real("trilu", "upper=0;k=" + kToEnd, {x}), x.values);
+  EXPECT_EQ(moved("trilu", "", {2, 2}, {1, 2, 3, 4}), (U8{1, 2, 10, 4}));
+  EXPECT_EQ(refusal("trilu", "", {{kFree, 3}}), "mixes samples: a triangle over axis 0");
+}
+
 // ---- expand, tile ----
 
 TEST(Expand, RepeatsAsNumPyBroadcasts) {
