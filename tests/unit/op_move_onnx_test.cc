@@ -166,6 +166,54 @@ TEST(OnnxPad, MayWrap) {
             (Shape{6, 7}));
 }
 
+// ---- Resize and Upsample ----
+
+TEST(OnnxResize, OfOldOpsetsTakesTheNearestBefore) {
+  const OnnxNode::Input scales = numbers({1, 1, 2, 1.5});
+  for (const OnnxNode& old :
+       {node("Upsample", 7, {kImage}, {{"scales", Floats{1, 1, 2, 1.5}}, {"mode", std::string("nearest")}}),
+        node("Upsample", 9, {kImage, scales}), node("Resize", 10, {kImage, scales})}) {
+    const Attrs attrs = mapped(old).node.attrs;
+    EXPECT_EQ(attr_string(attrs, "coordinate_transformation_mode"), "asymmetric") << old.opset;
+    EXPECT_EQ(attr_string(attrs, "nearest_mode"), "floor") << old.opset;
+    EXPECT_EQ(inferred(old), (Shape{kFree, 8, 12, 15})) << old.opset;
+  }
+}
+
+TEST(OnnxResize, TakesScalesOrSizes) {
+  const Attrs linear = {{"mode", std::string("linear")},
+                        {"coordinate_transformation_mode", std::string("pytorch_half_pixel")}};
+  EXPECT_EQ(inferred(node("Resize", 11, {kImage, numbers({}), numbers({1, 1, 2, 2})}, linear)),
+            (Shape{kFree, 8, 12, 20}));
+  OnnxNode sized = node("Resize", 13, {kImage, absent(), absent(), integers({4, 8, 7, 9})},
+                        {{"mode", std::string("cubic")}});
+  sized.batch = 4;
+  EXPECT_EQ(inferred(sized), (Shape{kFree, 8, 7, 9}));
+  EXPECT_EQ(mapped(sized).node.inputs.size(), 1u);
+  sized.batch = 2;
+  EXPECT_EQ(refusal(sized), "resizes axis 0, wanted only the axes from the third on");
+  EXPECT_EQ(inferred(node("Resize", 18, {kImage, absent(), absent(), integers({7, 9})},
+                          {{"axes", Ints{3, -2}}, {"antialias", int64_t{0}}})),
+            (Shape{kFree, 8, 9, 7}));
+}
+
+TEST(OnnxResize, RefusesWhatItCannotExpress) {
+  const auto with = [](const std::string& name, Attr value, double scale) {
+    return refusal(node("Resize", 19, {kImage, absent(), numbers({1, 1, 2, static_cast<float>(scale)})},
+                        {{name, std::move(value)}, {"mode", std::string("linear")}}));
+  };
+  EXPECT_EQ(with("antialias", int64_t{1}, 0.5), "antialias is 1 where an image shrinks, wanted 0");
+  EXPECT_EQ(with("antialias", int64_t{1}, 1), "taken by interpolate");
+  EXPECT_EQ(with("coordinate_transformation_mode", std::string("tf_crop_and_resize"), 1),
+            "coordinate_transformation_mode is tf_crop_and_resize");
+  EXPECT_EQ(with("keep_aspect_ratio_policy", std::string("not_larger"), 1),
+            "keep_aspect_ratio_policy is not_larger, wanted stretch");
+  EXPECT_EQ(refusal(node("Resize", 13, {kImage, absent(), numbers({1, 2, 1, 1})})),
+            "resizes axis 1, wanted only the axes from the third on");
+  EXPECT_EQ(refusal(node("Resize", 13, {kImage, absent(), computed({4})})),
+            "scales is computed, wanted a constant");
+}
+
 // ---- whole models ----
 
 using MoveImport = Import;
@@ -180,6 +228,22 @@ TEST_F(MoveImport, SplitsIntoAllOutputsOfTheNode) {
   const Graph graph = import(model);
   EXPECT_EQ(value(graph, "b").type.shape, (Shape{kFree, 2}));
   EXPECT_EQ(value(graph, "y").type.shape, (Shape{kFree, 4}));
+}
+
+TEST_F(MoveImport, ResizesToASizeBesideTheExtentsOfTheInput) {
+  ModelProto model = empty_model();
+  add_input(model, "x", {-1, 3, 4, 5});
+  add_node(model, "Shape", "", {"x"}, {"shape"});
+  add_initializer(model, "starts", int_tensor({1}, {0}));
+  add_initializer(model, "ends", int_tensor({1}, {2}));
+  add_initializer(model, "size", int_tensor({2}, {8, 9}));
+  add_node(model, "Slice", "", {"shape", "starts", "ends"}, {"kept"});
+  set_int(add_node(model, "Concat", "", {"kept", "size"}, {"sizes"}), "axis", 0);
+  add_node(model, "Resize", "larger", {"x", "", "", "sizes"}, {"y"});
+  add_output(model, "y");
+  const Graph graph = import(model);
+  EXPECT_EQ(value(graph, "y").type.shape, (Shape{kFree, 3, 8, 9}));
+  EXPECT_EQ(graph.nodes.size(), 1u);
 }
 
 TEST_F(MoveImport, ExpandsToAShapeThatCountsSamples) {

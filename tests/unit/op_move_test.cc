@@ -281,5 +281,102 @@ TEST(Pad, MayLeaveNothingOfTheInput) {
   EXPECT_EQ(real("pad", "pads=-3,2;value=7", {counted({3})}), (F32{7, 7}));
 }
 
+// ---- interpolate ----
+
+constexpr std::string_view kTorchNearest = ";coordinate_transformation_mode=asymmetric;nearest_mode=floor";
+
+TEST(Interpolate, TakesTheNearestPixelByItsRule) {
+  const Reals x = counted({1, 1, 3});
+  EXPECT_EQ(real("interpolate", text("sizes=6", kTorchNearest), {x}), (F32{0, 0, 1, 1, 2, 2}));
+  EXPECT_EQ(real("interpolate", text("sizes=2", kTorchNearest), {x}), (F32{0, 1}));
+  // at 0, 0.5, 1, 1.5, ...
+  const std::string halves = "scales=2;coordinate_transformation_mode=asymmetric;nearest_mode=";
+  EXPECT_EQ(real("interpolate", halves + "round_prefer_floor", {x}), (F32{0, 0, 1, 1, 2, 2}));
+  EXPECT_EQ(real("interpolate", halves + "round_prefer_ceil", {x}), (F32{0, 1, 1, 2, 2, 2}));
+  EXPECT_EQ(real("interpolate", halves + "ceil", {x}), (F32{0, 1, 1, 2, 2, 2}));
+  // at -0.25, 0.25, 0.75, ...
+  EXPECT_EQ(real("interpolate", "scales=2;nearest_mode=ceil", {x}), (F32{0, 1, 1, 2, 2, 2}));
+  EXPECT_EQ(moved("interpolate", text("sizes=4", kTorchNearest), {1, 1, 2}, {7, 9}), (U8{7, 7, 9, 9}));
+}
+
+TEST(Interpolate, MovesWholePixelsOfSeveralChannels) {
+  EXPECT_EQ(real("interpolate", text("sizes=1,4", kTorchNearest), {counted({1, 2, 1, 2})}),
+            (F32{0, 1, 0, 1, 2, 3, 2, 3}));
+}
+
+TEST(Interpolate, IsLinearBetweenPixels) {
+  const Reals x{{1, 1, 1, 3}, {0, 4, 8}};
+  EXPECT_EQ(real("interpolate", "scales=1,2;mode=linear", {x}), (F32{0, 1, 3, 5, 7, 8}));
+  EXPECT_EQ(real("interpolate", "sizes=1,5;mode=linear;coordinate_transformation_mode=align_corners", {x}),
+            (F32{0, 2, 4, 6, 8}));
+  EXPECT_EQ(real("interpolate", "scales=1,2;mode=linear;coordinate_transformation_mode=asymmetric", {x}),
+            (F32{0, 2, 4, 6, 8, 8}));
+  // ONNX: pytorch_half_pixel of one position is the first pixel, half_pixel the middle
+  EXPECT_EQ(real("interpolate", "sizes=1,1;mode=linear", {x}), (F32{4}));
+  EXPECT_EQ(
+      real("interpolate", "sizes=1,1;mode=linear;coordinate_transformation_mode=pytorch_half_pixel", {x}),
+      (F32{0}));
+}
+
+TEST(Interpolate, BlendsRowsOfBlendedColumns) {
+  // ONNX's resize_upsample_scales_linear
+  EXPECT_EQ(real("interpolate", "scales=2,2;mode=linear", {{{1, 1, 2, 2}, {1, 2, 3, 4}}}),
+            (F32{1, 1.25, 1.75, 2, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3, 3.25, 3.75, 4}));
+}
+
+TEST(Interpolate, TakesTheScaleThatIsGivenForTheStep) {
+  // 4 * 0.6 is 2 pixels: at 0 and 1 / 0.6 by the scale, but at 0 and 2 by the sizes
+  const std::string linear = ";mode=linear;coordinate_transformation_mode=asymmetric";
+  const Reals x = counted({1, 1, 4});
+  EXPECT_NEAR(real("interpolate", "scales=0.6" + linear, {x}).at(1), 1 / 0.6, 1e-6);
+  EXPECT_EQ(real("interpolate", "sizes=2" + linear, {x}), (F32{0, 2}));
+  // half_pixel_symmetric keeps the middle in the middle: 1.5 lies halfway between its two pixels
+  const F32 symmetric = real("interpolate",
+                             "scales=0.6;mode=linear;coordinate_transformation_mode="
+                             "half_pixel_symmetric",
+                             {x});
+  EXPECT_NEAR((symmetric.at(0) + symmetric.at(1)) / 2, 1.5, 1e-6);
+}
+
+TEST(Interpolate, IsCubicWithKeysWeights) {
+  // halfway: (-3, 19, 19, -3) / 32 for a = -0.75, edges repeated
+  const Reals x{{1, 1, 4}, {0, 0, 32, 0}};
+  const std::string cubic = "scales=2;mode=cubic;coordinate_transformation_mode=asymmetric";
+  EXPECT_EQ(real("interpolate", cubic, {x}), (F32{0, -3, 0, 19, 32, 19, 0, -3}));
+  // the last neighbour is outside of the image, and what it weighs goes to the others
+  const F32 inside = real("interpolate", cubic + ";exclude_outside=1", {{{1, 1, 4}, {0, 0, 35, 0}}});
+  EXPECT_NEAR(inside.at(5), 19, 1e-5);  // 35 * 19 / (-3 + 19 + 19)
+}
+
+TEST(Interpolate, RoundsIntegersBeforeTheZeroPointToEven) {
+  // 10.5 and 11.5 less the zero point 10 are 0.5 and 1.5 steps
+  EXPECT_EQ(moved("interpolate", "sizes=3;mode=linear;coordinate_transformation_mode=align_corners",
+                  {1, 1, 2}, {10, 11}),
+            (U8{10, 10, 11}));
+  EXPECT_EQ(moved("interpolate", "sizes=3;mode=linear;coordinate_transformation_mode=align_corners",
+                  {1, 1, 2}, {11, 12}),
+            (U8{11, 12, 12}));
+  // cubic beyond the integers
+  EXPECT_EQ(moved("interpolate", "scales=2;mode=cubic;coordinate_transformation_mode=asymmetric", {1, 1, 4},
+                  {0, 0, 255, 255}),
+            (U8{0, 0, 0, 128, 255, 255, 255, 255}));
+}
+
+TEST(Interpolate, KeepsNan) {
+  EXPECT_TRUE(std::isnan(real("interpolate", "scales=2;mode=linear", {{{1, 1, 2}, {kNan, 1}}}).at(1)));
+}
+
+TEST(Interpolate, RefusesWhatItCannotResize) {
+  EXPECT_EQ(inferred("interpolate", "scales=2,0.5", {{kFree, 3, 4, 5}}), (Shape{kFree, 3, 8, 2}));
+  EXPECT_NE(refusal("interpolate", "scales=2,2", {{1, 3, kFree, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("interpolate", "scales=2", {{1, 3, 4, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("interpolate", "", {{1, 3, 4, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("interpolate", "scales=2,0", {{1, 3, 4, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("interpolate", "sizes=2,0", {{1, 3, 4, 5}}), "nothing thrown");
+  EXPECT_NE(refusal("interpolate", "scales=2,0.1", {{1, 3, 4, 5}}), "nothing thrown");
+  EXPECT_EQ(refusal("interpolate", "scales=2,2;mode=area", {{1, 3, 4, 5}}),
+            "attribute mode is \"area\", wanted nearest, linear or cubic");
+}
+
 }  // namespace
 }  // namespace q
