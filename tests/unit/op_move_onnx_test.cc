@@ -122,6 +122,26 @@ TEST(OnnxSplit, HasSizesOrEqualParts) {
   EXPECT_EQ(refusal(node("Split", 13, {kImage})), "mixes samples: parts of their axis");
 }
 
+TEST(OnnxGather, IsSelectEmbeddingOrIndexSelect) {
+  const OnnxNode::Input table = constant(make_tensor({3, 2}, Numbers{1, 2, 3, 4, 5, 6}));
+  const OnnxNode::Input indices = computed({kFree, 7}, DType::kI64);
+  const MappedNode one = mapped(node("Gather", 13, {kImage, integer(-1)}, {{"axis", int64_t{2}}}));
+  EXPECT_EQ(one.op->name, "select");
+  EXPECT_EQ(attr_int(one.node.attrs, "index"), -1);
+  EXPECT_EQ(inferred(node("Gather", 13, {kImage, integer(-1)}, {{"axis", int64_t{2}}})),
+            (Shape{kFree, 8, 10}));
+  EXPECT_EQ(op_of(node("Gather", 13, {table, indices})), "embedding");
+  EXPECT_EQ(inferred(node("Gather", 13, {table, indices}, {{"axis", int64_t{0}}})), (Shape{kFree, 7, 2}));
+  EXPECT_EQ(op_of(node("Gather", 13, {table, indices}, {{"axis", int64_t{1}}})), "index_select");
+  EXPECT_EQ(op_of(node("Gather", 13, {computed({3, 2}), indices})), "index_select");
+  EXPECT_EQ(inferred(node("Gather", 11, {kImage, integers({1, 0})}, {{"axis", int64_t{1}}})),
+            (Shape{kFree, 2, 6, 10}));
+  EXPECT_EQ(op_of(node("GatherElements", 11, {kSix, computed({6, 2}, DType::kI64)}, {{"axis", int64_t{1}}})),
+            "gather");
+  EXPECT_EQ(op_of(node("GatherND", 12, {kSix, computed({6, 1}, DType::kI64)}, {{"batch_dims", int64_t{1}}})),
+            "gather_nd");
+}
+
 TEST(OnnxExpand, KeepsTheSamplesOfTheFile) {
   OnnxNode expand = node("Expand", 8, {computed({kFree, 1, 5}), integers({2, 4, 3, 5})});
   expand.batch = 4;
@@ -265,6 +285,18 @@ TEST_F(MoveImport, LeavesAConstantThatIsRepeatedForEachSampleAtOne) {
   set_int(add_node(model, "Concat", "", {"all", "x"}, {"y"}), "axis", 1);
   add_output(model, "y");
   EXPECT_EQ(value(import(model), "y").type.shape, (Shape{kFree, 2, 3}));
+}
+
+TEST_F(MoveImport, LooksUpTokensOfAnyBatch) {
+  ModelProto model = empty_model();
+  add_input(model, "tokens", {-1, 5}, TensorProto::INT64);
+  add_initializer(model, "table", float_tensor({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8}));
+  add_node(model, "Gather", "rows", {"table", "tokens"}, {"y"});
+  add_output(model, "y");
+  const Graph graph = import(model);
+  EXPECT_EQ(nodes(graph), (Strings{"rows embedding"}));
+  EXPECT_EQ(value(graph, "tokens").type.dtype, DType::kI64);
+  EXPECT_EQ(value(graph, "y").type.shape, (Shape{kFree, 5, 2}));
 }
 
 }  // namespace

@@ -177,6 +177,21 @@ TEST(IndexSelect, ReadsIntegersOfEveryType) {
             "positions are u8, wanted i64, i32 or f32");
 }
 
+TEST(Positions, AreWholeAndInRange) {
+  const Reals x = counted({3, 2});
+  const auto with = [&](float index) {
+    return message_of([&] { real("index_select", "", {x, {{1}, {index}}}); });
+  };
+  EXPECT_EQ(with(3), "index 3, wanted -3 to 2");
+  EXPECT_EQ(with(-4), "index -4, wanted -3 to 2");
+  EXPECT_EQ(with(0.5), "index 0.5, wanted -3 to 2");
+  EXPECT_EQ(with(kNan), "index nan, wanted -3 to 2");
+  EXPECT_EQ(message_of([&] { real("gather", "axis=1", {x, {{1, 2}, {0, 2}}}); }), "index 2, wanted -2 to 1");
+  EXPECT_EQ(message_of([&] { real("gather_nd", "", {x, {{1, 2}, {2, 2}}}); }), "index 2, wanted -2 to 1");
+  EXPECT_EQ(message_of([&] { real("embedding", "", {{{1}, {3}}, x}); }), "index 3, wanted -3 to 2");
+  EXPECT_EQ(message_of([&] { real("embedding_bag", "", {{{1, 1}, {3}}, x}); }), "index 3, wanted -3 to 2");
+}
+
 TEST(Gather, HasOnePositionForEachElement) {
   const Reals x{{2, 2}, {1, 2, 3, 4}};
   EXPECT_EQ(real("gather", "axis=1", {x, {{2, 2}, {0, 0, 1, 0}}}), (F32{1, 1, 4, 3}));  // ONNX's example
@@ -376,6 +391,66 @@ TEST(Interpolate, RefusesWhatItCannotResize) {
   EXPECT_NE(refusal("interpolate", "scales=2,0.1", {{1, 3, 4, 5}}), "nothing thrown");
   EXPECT_EQ(refusal("interpolate", "scales=2,2;mode=area", {{1, 3, 4, 5}}),
             "attribute mode is \"area\", wanted nearest, linear or cubic");
+}
+
+// ---- embedding, embedding_bag ----
+
+const Reals kTable{{3, 2}, {1, 2, 3, 4, 5, 6}};
+
+TEST(Embedding, LooksRowsUp) {
+  EXPECT_EQ(real("embedding", "", {{{2, 2}, {0, 2, 2, -2}}, kTable}), (F32{1, 2, 5, 6, 5, 6, 3, 4}));
+  EXPECT_EQ(inferred("embedding", "", {{kFree, 7}, {10, 4}}), (Shape{kFree, 7, 4}));
+  EXPECT_NE(refusal("embedding", "", {{2}, {kFree, 4}}), "nothing thrown");
+  EXPECT_NE(refusal("embedding", "", {{2}, {4}}), "nothing thrown");
+}
+
+TEST(EmbeddingBag, AddsAveragesOrPicks) {
+  const Reals bags{{2, 2}, {0, 2, 1, 1}};
+  EXPECT_EQ(real("embedding_bag", "", {bags, kTable}), (F32{6, 8, 6, 8}));
+  EXPECT_EQ(real("embedding_bag", "mode=mean", {bags, kTable}), (F32{3, 4, 3, 4}));
+  EXPECT_EQ(real("embedding_bag", "mode=max", {bags, kTable}), (F32{5, 6, 3, 4}));
+  EXPECT_EQ(real("embedding_bag", "", {bags, kTable, {{2, 2}, {2, -1, 0.5, 0}}}), (F32{-3, -2, 1.5, 2}));
+}
+
+TEST(EmbeddingBag, KeepsNan) {
+  const Reals table{{2, 1}, {kNan, 1}};
+  for (const std::string mode : {"mode=sum", "mode=max"})
+    for (const F32& order : {F32{0, 1}, F32{1, 0}})
+      EXPECT_TRUE(std::isnan(real("embedding_bag", mode, {{{1, 2}, order}, table}).at(0))) << mode;
+}
+
+TEST(EmbeddingBag, RoundsItsSumOnce) {
+  // 1 + 2^-24 + 2^-24, which binary32 would lose twice
+  const Reals table{{2, 1}, {1, 0x1p-24f}};
+  EXPECT_EQ(real("embedding_bag", "", {{{1, 3}, {0, 1, 1}}, table}), (F32{1 + 0x1p-23f}));
+}
+
+TEST(EmbeddingBag, RefusesOtherForms) {
+  EXPECT_EQ(refusal("embedding_bag", "", {{5}, {3, 2}}), "indices are [5], wanted [bags,positions of each]");
+  EXPECT_EQ(refusal("embedding_bag", "", {{2, kFree}, {3, 2}}), "mixes samples: the positions of a bag");
+  EXPECT_NE(refusal("embedding_bag", "mode=max", {{2, 2}, {3, 2}, {2, 2}}), "nothing thrown");
+  EXPECT_NE(refusal("embedding_bag", "", {{kFree, 2}, {3, 2}, {2, 2}}), "nothing thrown");
+  EXPECT_NE(refusal("embedding_bag", "mode=min", {{2, 2}, {3, 2}}), "nothing thrown");
+}
+
+// Rows of integers with scales 1 and 0.25.
+Problem integer_rows(std::string_view name, std::string_view attrs, const Reals& indices) {
+  const QParams rows{QScheme::kPerChannelSymmetric, 0, -127, 127, {1, 0.25}, {0, 0}};
+  Tensor table = make_tensor({DType::kI8, {2, 2}, rows});
+  std::ranges::copy(std::vector<int8_t>{3, -4, 6, 10}, table.as<int8_t>());
+  Problem p = problem_of(name, attrs, {make_tensor(indices.shape, indices.values), table});
+  p.out.dtype = DType::kU8;
+  p.out.qparams = QParams{QScheme::kPerTensorAffine, 0, 0, 255, {1}, {100}};
+  return p;
+}
+
+TEST(QuantizedEmbedding, RoundsEachRowByItsOwnScale) {
+  U8 rows = run(integer_rows("embedding", "", {{2}, {1, 0}}), generic());
+  rows.resize(4);
+  EXPECT_EQ(rows, (U8{102, 102, 103, 96}));  // 1.5 and 2.5 to even
+  U8 bag = run(integer_rows("embedding_bag", "", {{1, 2}, {1, 0}}), generic());
+  bag.resize(2);
+  EXPECT_EQ(bag, (U8{104, 98}));  // 4.5 and -1.5
 }
 
 }  // namespace
