@@ -31,8 +31,7 @@ std::vector<T> of_all_axes(const std::vector<T>& list, const Ints& axes, std::ve
   return kept;
 }
 
-// The first two axes, samples and channels, must stay as they are; what remains is spatial. is_kept(axis,
-// entry)
+// The entries of the spatial axes. Throws unless is_kept(axis, entry) for samples and channels before them.
 template <typename T, typename IsKept>
 std::vector<T> spatial(const std::vector<T>& list, const IsKept& is_kept) {
   if (list.empty()) return {};
