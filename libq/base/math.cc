@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/exp.h"
+
 namespace q {
 
 namespace {
@@ -23,25 +25,6 @@ double power_of_2(int k) { return std::bit_cast<double>(static_cast<uint64_t>(k 
 
 // x * 2^k for |k| <= 2000, in two steps because 2^k itself may not be a binary64 number.
 double scaled(double x, int k) { return x * power_of_2(k / 2) * power_of_2(k - k / 2); }
-
-// a[0] + a[1] x + a[2] x^2 + …
-template <int N>
-double polynomial(const double (&a)[N], double x) {
-  double sum = a[N - 1];
-  for (int i = N - 2; i >= 0; --i) sum = sum * x + a[i];
-  return sum;
-}
-
-// A number as the sum of two: high is the sum rounded, low what the rounding lost.
-struct Pair {
-  double high, low;
-};
-
-// D. E. Knuth, The Art of Computer Programming 2, 4.2.2 theorem B: exact for all a and b.
-Pair add(double a, double b) {
-  const double sum = a + b, b_seen = sum - a, a_seen = sum - b_seen;
-  return {sum, (a - a_seen) + (b - b_seen)};
-}
 
 // x = k ln 2 + r, |r| <= ln 2 / 2. Needs |x| < 2^11.
 struct Reduced {
@@ -64,19 +47,6 @@ Pair add_expm1(double start, const Pair& r) {
   return add(sum.high, sum.low + (linear.low + r.low));
 }
 
-// exp(x) and exp(x) - 1 for |x| < 700
-Pair exp_pair(double x) {
-  const Reduced reduced = reduce(x);
-  const Pair sum = add_expm1(1, reduced.r);
-  return {scaled(sum.high, reduced.k), scaled(sum.low, reduced.k)};
-}
-Pair expm1_pair(double x) {
-  const Reduced reduced = reduce(x);
-  const Pair sum =
-      add_expm1(1 - scaled(1, -reduced.k), reduced.r);  // 2^k e^r - 1 = 2^k ((1 - 2^-k) + (e^r - 1))
-  return {scaled(sum.high, reduced.k), scaled(sum.low, reduced.k)};
-}
-
 // a / (b + c)
 double quotient(const Pair& a, double b, const Pair& c) {
   const Pair divisor = add(b, c.high);
@@ -86,12 +56,30 @@ double quotient(const Pair& a, double b, const Pair& c) {
 
 }  // namespace
 
+Pair exp_pair(double x) {
+  const Reduced reduced = reduce(x);
+  const Pair sum = add_expm1(1, reduced.r);
+  return {scaled(sum.high, reduced.k), scaled(sum.low, reduced.k)};
+}
+
+Pair expm1_pair(double x) {
+  const Reduced reduced = reduce(x);
+  const Pair sum =
+      add_expm1(1 - scaled(1, -reduced.k), reduced.r);  // 2^k e^r - 1 = 2^k ((1 - 2^-k) + (e^r - 1))
+  return {scaled(sum.high, reduced.k), scaled(sum.low, reduced.k)};
+}
+
+double exp_times_power(const Pair& x, int k) {
+  const Reduced reduced = reduce(x.high);
+  const Pair r = add(reduced.r.high, reduced.r.low + x.low);  // x.low may be many ulp of r
+  return scaled(add_expm1(1, r).high, reduced.k + k);
+}
+
 double exp(double x) {
   if (x != x) return x;
   if (x > 709.79) return kInfinity;  // ln(2^1024) = 709.7827…
   if (x < -745.14) return 0;         // ln(2^-1075) = -745.1332…
-  const Reduced reduced = reduce(x);
-  return scaled(add_expm1(1, reduced.r).high, reduced.k);
+  return exp_times_power({x, 0}, 0);
 }
 
 double expm1(double x) {
