@@ -30,25 +30,12 @@ void check_divisor(const CompileCall& call, const AffineU8& b) {
                      ", wanted constants nearer to each other, or a recipe that keeps the node float"));
 }
 
-// Q(D(a) / D(b)), rounded to binary32 after each step. 0 / 0 is the zero point, x / 0 the limit on its side.
+// 0 / 0 is the zero point, x / 0 the limit on its side.
 Run compile_quant(const CompileCall& call) {
-  const AffineU8 a = affine_of(call.in[0], "a"), b = affine_of(call.in[1], "b");
   const ToU8 to = to_u8_of(call.out[0], static_cast<float>(attr_float(call.attrs, "min")),
                            static_cast<float>(attr_float(call.attrs, "max")));
-  check_divisor(call, b);
-  const auto kernel = [=, reals = call.kernels.dequantize_u8, levels = call.kernels.quantize_u8](
-                          const uint8_t* x, const uint8_t* y, size_t n, uint8_t* out) {
-    constexpr size_t kBlock = 256;
-    float dividend[kBlock], divisor[kBlock];
-    for (size_t first = 0; first < n; first += kBlock) {
-      const size_t count = std::min(kBlock, n - first);
-      reals(x + first, count, a, dividend);
-      reals(y + first, count, b, divisor);
-      for (size_t i = 0; i < count; ++i) dividend[i] /= divisor[i];
-      levels(dividend, count, to, out + first);
-    }
-  };
-  return compile_broadcast<uint8_t>(call, kernel);
+  check_divisor(call, affine_of(call.in[1], "b"));
+  return compile_pairs_quant(call, to, quotient);
 }
 
 bool map_div(OnnxNode& node) {

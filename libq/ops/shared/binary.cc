@@ -14,53 +14,69 @@ int64_t extent_from_back(const Shape& shape, int axis) {
 
 }  // namespace
 
-std::vector<Shape> infer_binary(const Attrs& attrs, std::span<const TensorType> in) {
-  check_clamp(attrs);
-  const Shape &a = in[0].shape, &b = in[1].shape;
+std::vector<Shape> infer_broadcast(const Attrs&, std::span<const TensorType> in) {
   Shape out;
-  out.rank = std::max(a.rank, b.rank);
-  for (int axis = 0; axis < out.rank; ++axis) {
-    const int64_t x = extent_from_back(a, axis), y = extent_from_back(b, axis);
-    if (x != y && x != 1 && y != 1)
-      throw Error(ErrorKind::kInvalid, text("inputs are ", to_string(a), " and ", to_string(b),
-                                            ", wanted extents that are equal or 1"));
-    out[out.rank - 1 - axis] = x == 1 ? y : x;
+  for (const TensorType& type : in) {
+    const Shape before = out;
+    out.rank = std::max(before.rank, type.shape.rank);
+    for (int axis = 0; axis < out.rank; ++axis) {
+      const int64_t x = extent_from_back(before, axis), y = extent_from_back(type.shape, axis);
+      if (x != y && x != 1 && y != 1) {
+        const Shape& first = in.size() == 2 ? in[0].shape : before;
+        throw Error(ErrorKind::kInvalid, text("inputs are ", to_string(first), " and ", to_string(type.shape),
+                                              ", wanted extents that are equal or 1"));
+      }
+      out[out.rank - 1 - axis] = x == 1 ? y : x;
+    }
   }
   return {out};
 }
 
-Broadcast broadcast(const Shape& a, const Shape& b, const Shape& out) {
-  std::vector<Broadcast::Axis> axes;  // fastest first, joined where both operands go on evenly
-  int64_t a_elements = 1, b_elements = 1;
+std::vector<Shape> infer_binary(const Attrs& attrs, std::span<const TensorType> in) {
+  check_clamp(attrs);
+  return infer_broadcast(attrs, in);
+}
+
+Broadcast broadcast(std::span<const TensorType> in, const Shape& out) {
+  struct Axis {
+    int64_t extent;
+    std::vector<int64_t> steps;  // per operand
+  };
+  std::vector<Axis> axes;                     // fastest first, joined where all operands go on evenly
+  std::vector<int64_t> counts(in.size(), 1);  // elements of each operand below the axis
   for (int axis = 0; axis < out.rank; ++axis) {
-    const int64_t x = extent_from_back(a, axis), y = extent_from_back(b, axis);
-    const Broadcast::Axis next{extent_from_back(out, axis), x == 1 ? 0 : a_elements, y == 1 ? 0 : b_elements};
-    a_elements *= x;
-    b_elements *= y;
-    if (next.extent == 1) continue;
-    if (!axes.empty() && next.a_step == axes.back().a_step * axes.back().extent &&
-        next.b_step == axes.back().b_step * axes.back().extent) {
-      axes.back().extent *= next.extent;
-    } else {
-      axes.push_back(next);
+    Axis next{extent_from_back(out, axis), {}};
+    for (size_t i = 0; i < in.size(); ++i) {
+      const int64_t extent = extent_from_back(in[i].shape, axis);
+      next.steps.push_back(extent == 1 ? 0 : counts[i]);
+      counts[i] *= extent;
     }
+    if (next.extent == 1) continue;
+    const auto goes_on = [&](int64_t step, int64_t before) { return step == before * axes.back().extent; };
+    if (!axes.empty() && std::ranges::equal(next.steps, axes.back().steps, goes_on))
+      axes.back().extent *= next.extent;
+    else
+      axes.push_back(std::move(next));
   }
-  Broadcast plan;
-  if (axes.empty()) return plan;
-  plan.row = axes[0];
-  plan.outer_rank = static_cast<int>(axes.size()) - 1;
-  for (size_t i = 1; i < axes.size(); ++i) {
-    plan.outer[axes.size() - 1 - i] = axes[i];
+  if (axes.empty()) axes.push_back({1, std::vector<int64_t>(in.size(), 1)});
+  Broadcast plan{.operands = in.size(), .extent = axes[0].extent, .row_steps = axes[0].steps};
+  for (size_t i = axes.size(); i-- > 1;) {
     plan.rows *= axes[i].extent;
+    plan.outer.push_back(axes[i].extent);
+    plan.steps.insert(plan.steps.end(), axes[i].steps.begin(), axes[i].steps.end());
   }
   return plan;
 }
 
-Run compile_binary_f32(const CompileCall& call, BinaryF32 kernel) {
+void check_f32(const CompileCall& call) {
   for (const TensorType& type : call.in) {
     if (type.dtype != DType::kF32)
       throw Error(ErrorKind::kUnsupported, text("an input is ", name_of(type.dtype), ", wanted f32"));
   }
+}
+
+Run compile_binary_f32(const CompileCall& call, BinaryF32 kernel) {
+  check_f32(call);
   const float lo = static_cast<float>(attr_float(call.attrs, "min"));
   const float hi = static_cast<float>(attr_float(call.attrs, "max"));
   return compile_broadcast<float>(
