@@ -1,0 +1,34 @@
+// exp: e to the power of x.
+#include "base/math.h"
+#include "ops/shared/samples.h"
+#include "ops/shared/unary.h"
+#include "q/op.h"
+
+namespace q {
+
+namespace {
+
+constexpr OnnxName kOnnx[] = {{"Exp"}};
+
+constexpr Shape kRow[] = {{1, 8}};
+constexpr Shape kOdd[] = {{3, 17}};
+constexpr Case kCases[] = {
+    {.inputs = kRow, .lo = -4, .hi = 4},
+    {.inputs = kOdd, .lo = -0.5f, .hi = 1.5f},
+};
+
+}  // namespace
+
+extern const OpDef op_exp;
+constinit const OpDef op_exp = {
+    .name = "exp",
+    .doc = "e to the power of x, elementwise",
+    .onnx = kOnnx,
+    .infer = infer_same,
+    .samples = samples_anywhere,
+    .f32 = compile_function<narrowed<q::exp>>,
+    .unary = call_function<narrowed<q::exp>>,
+    .cases = kCases,
+};
+
+}  // namespace q
