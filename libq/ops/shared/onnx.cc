@@ -32,6 +32,22 @@ float number_input(const OnnxNode& node, size_t input, std::string_view what) {
   return *value.as<float>();
 }
 
+std::optional<double> lone_number(const OnnxNode& node, size_t input) {
+  if (!has_input(node, input) || !node.inputs[input].constant) return {};
+  const Tensor& value = *node.inputs[input].constant;
+  if (elements(value.type.shape) != 1 || value.type.shape.rank > node.inputs[0].type.shape.rank) return {};
+  switch (value.type.dtype) {
+    case DType::kF32:
+      return *value.as<float>();
+    case DType::kI64:
+      return static_cast<double>(*value.as<int64_t>());
+    case DType::kI32:
+      return *value.as<int32_t>();
+    default:
+      return {};
+  }
+}
+
 Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input) {
   if (node.attrs.contains(attribute)) return take_attr<Ints>(node.attrs, attribute, {});
   return has_input(node, input) ? take_ints_input(node, input, attribute) : Ints{};

@@ -30,6 +30,9 @@ bool has_input(const OnnxNode& node, size_t input);
 Ints take_ints_input(OnnxNode& node, size_t input, std::string_view what);
 // The single float32 that input holds; it stays used. Throws unless it is a constant.
 float number_input(const OnnxNode& node, size_t input, std::string_view what);
+// The single number that input holds when it is a constant of any type and adds no axis to the first input;
+// nothing else.
+std::optional<double> lone_number(const OnnxNode& node, size_t input);
 // The list an attribute gives, or, in later opsets, an input; empty when neither is there.
 Ints take_ints(OnnxNode& node, std::string_view attribute, size_t input);
 // True when an extent that the file gives is that of a free one: the same, or what it was in the file.
