@@ -36,7 +36,9 @@ bool map_sub(OnnxNode& node) {
   return true;
 }
 
-constexpr OnnxName kOnnx[] = {{"Add"}, {"Sub", 7, map_sub}};
+bool map_sum(OnnxNode& node) { return node.inputs.size() == 2; }  // add_n takes others
+
+constexpr OnnxName kOnnx[] = {{"Add"}, {"Sub", 7, map_sub}, {"Sum", 7, map_sum}};
 
 constexpr Shape kResidual[] = {{2, 3, 5, 7}, {2, 3, 5, 7}};
 constexpr Shape kPerChannel[] = {{2, 3, 5, 7}, {3, 1, 1}};  // one operand stays along rows
