@@ -1,12 +1,12 @@
 // batch_norm: (x - mean) / sqrt(var + epsilon) * scale + bias per channel, clamped to [min, max].
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "base/parallel.h"
 #include "base/text.h"
+#include "ops/shared/channels.h"
 #include "ops/shared/onnx.h"
 #include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
@@ -61,18 +61,6 @@ Parameters parameters_of(const CompileCall& call) {
           static_cast<float>(attr_float(call.attrs, "max"))};
 }
 
-// row(pixel) for all pixels, in blocks.
-template <typename Row>
-void for_each_row(int64_t rows, int64_t channels, const Row& row) {
-  constexpr int64_t kGrain = 1 << 14;  // elements
-  parallel_blocks(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, channels)),
-                  [&](int64_t first, int64_t end) {
-                    for (int64_t pixel = first; pixel < end; ++pixel) row(pixel);
-                  });
-}
-
-int64_t count_rows(const Shape& shape) { return shape[1] == 0 ? 0 : elements(shape) / shape[1]; }
-
 // y = f32: x * alpha + beta, with alpha and beta evaluated in binary64.
 Run compile_f32(const CompileCall& call) {
   struct Lines {
@@ -120,16 +108,9 @@ Table channel_table(const CompileCall& call, const Parameters& p, int64_t c) {
 Run compile_quant(const CompileCall& call) {
   affine_of(call.in[0], "input");
   const Parameters p = parameters_of(call);
-  auto tables = std::make_shared<std::vector<Table>>();
-  for (int64_t c = 0; c < p.channels; ++c) tables->push_back(channel_table(call, p, c));
-  return [rows = count_rows(call.in[0].shape), tables](const RunCall& run) {
-    const int64_t channels = std::ssize(*tables);
-    for_each_row(rows, channels, [&](int64_t row) {
-      const uint8_t* x = run.in[0].as<uint8_t>() + row * channels;
-      uint8_t* out = run.out[0].as<uint8_t>() + row * channels;
-      for (int64_t c = 0; c < channels; ++c) out[c] = (*tables)[static_cast<size_t>(c)][x[c]];
-    });
-  };
+  std::vector<Table> tables;
+  for (int64_t c = 0; c < p.channels; ++c) tables.push_back(channel_table(call, p, c));
+  return compile_channel_lookup(call, std::move(tables));
 }
 
 bool map_onnx(OnnxNode& node) {
