@@ -14,7 +14,10 @@ namespace {
 
 // The sum in binary32, in the order of the inputs.
 void add_to(size_t i, const float* x, size_t n, float* sum) {
-  fill_with(static_cast<int64_t>(n), sum, [=](int64_t k) { return i == 0 ? x[k] : sum[k] + x[k]; });
+  if (i == 0)
+    std::copy_n(x, n, sum);
+  else
+    fill_with(static_cast<int64_t>(n), sum, [=](int64_t k) { return sum[k] + x[k]; });
 }
 void divide(float* sum, size_t n, float divisor) {
   fill_with(static_cast<int64_t>(n), sum, [=](int64_t k) { return sum[k] / divisor; });

@@ -18,7 +18,11 @@ namespace {
 Run compile_f32(const CompileCall& call) {
   check_f32(call);
   return compile_broadcast_of<float, 3>(call, [](const std::array<const float*, 3>& x, size_t n, float* out) {
-    fill_with(static_cast<int64_t>(n), out, [&](int64_t i) { return x[0][i] != 0 ? x[1][i] : x[2][i]; });
+    fill_with(static_cast<int64_t>(n), out, [condition = x[0], a = x[1], b = x[2]](int64_t i) {
+      const float chosen = a[i],
+                  other = b[i];  // both are read, so that the compiler may choose without a branch
+      return condition[i] != 0 ? chosen : other;
+    });
   });
 }
 
