@@ -225,9 +225,10 @@ TEST_F(Import, RefusesOperatorsOnOperandsThatNothingHereTakes) {
   add_initializer(model, "w", float_tensor({1, 1, 1, 1, 1, 1}, {1}));
   add_node(model, "Conv", "conv", {"x", "w"}, {"y"});
   add_output(model, "y");
-  EXPECT_EQ(refusal(model),
-            "m.onnx: node conv: operator Conv (opset 13) of f32 [N,1,2,2,2,2], f32 [1,1,1,1,1,1] is not "
-            "supported; others become conv1d, conv2d, conv3d");
+  EXPECT_EQ(
+      refusal(model),
+      "m.onnx: node conv: operator Conv (opset 13) of f32 [N,1,2,2,2,2], constant f32 [1,1,1,1,1,1] is not "
+      "supported; others become conv1d, conv2d, conv3d");
 }
 
 TEST_F(Import, ReportsWhatOnnxDemandsOfANode) {

@@ -51,8 +51,8 @@ Q_API Tensor quantize(View x, DType dtype, const QParams& qparams);
 Q_API Tensor dequantize(View q);
 
 // The int32 bias of a weighted operator: rint(f32(b * (1 / f32(sx * sw[c])))), saturated; `saturated` counts
-// the channels that did not fit in int32. weight has one scale, or one per channel of every group. Result: [channels],
-// per-channel qparams of scale sx*sw, zero point 0.
+// the channels that did not fit in int32. weight has one scale, or one per channel of every group. Result:
+// [channels], per-channel qparams of scale sx*sw, zero point 0.
 Q_API Tensor quantize_bias(View bias, double input_scale, const QParams& weight, int64_t* saturated);
 
 }  // namespace q

@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 #include "ops/shared/binary.h"
 #include "ops/shared/gemm.h"
+#include "ops/shared/product_pack.h"
 #include "ops/shared/u8.h"
 #include "ops/shared/weights.h"
 
@@ -23,7 +24,6 @@ namespace q {
 namespace {
 
 constexpr int64_t kGrain = 1 << 14;  // elements whose rearrangement outweighs starting a thread
-constexpr int32_t kSignShift = 128;  // u8 becomes i8 by taking so much away
 
 Shape batch_of(const Shape& shape) {
   Shape out;
@@ -53,21 +53,6 @@ std::vector<int64_t> matrices_of(const Shape& operand, const Shape& batch) {
   return out;
 }
 
-// What the second operand becomes when it is packed.
-template <typename T>
-struct Packing;
-template <>
-struct Packing<float> {
-  float alpha = 1;
-  float weight(float x) const { return x * alpha; }
-};
-template <>
-struct Packing<uint8_t> {
-  int32_t a_zero = 0, b_zero = 0;  // the latter less kSignShift
-  std::vector<int32_t> bias{};     // of every column
-  int8_t weight(uint8_t q) const { return static_cast<int8_t>(q ^ kSignShift); }
-};
-
 template <typename T>
 struct Product {
   ProductShape shape;
@@ -76,88 +61,6 @@ struct Product {
   Gemm<T> gemm{};
   Tensor a_rows{};  // where a comes transposed
 };
-
-// Rows `first` to `first + count` of matrices [k][n] at `from`, interleaved by kStep: [n][kStep].
-template <int64_t kSteps, typename T, typename Weight>
-void interleave(const T* __restrict from, int64_t row, int64_t count, const Packing<T>& packing,
-                Weight* __restrict to) {
-  constexpr int64_t kStep = WeightedTypes<T>::kStep;
-  for (int64_t n = 0; n < count; ++n) {
-    for (int64_t step = 0; step < kSteps; ++step) to[n * kStep + step] = packing.weight(from[step * row + n]);
-  }
-}
-
-// Columns of b [k][n], `count` of them from `from` on, as the kernels read them: [ceil(k / step)][nr][step].
-template <typename T, typename Weight>
-void pack_rows(const T* from, const ProductShape& shape, int64_t count, const Packing<T>& packing, int64_t nr,
-               Weight* to) {
-  constexpr int64_t kStep = WeightedTypes<T>::kStep;
-  int64_t i = 0;
-  for (; i + kStep <= shape.k; i += kStep, to += nr * kStep)
-    interleave<kStep>(from + i * shape.n, shape.n, count, packing, to);
-  for (; i < shape.k; ++i, ++to) interleave<1>(from + i * shape.n, shape.n, count, packing, to);
-}
-
-// The same of b [n][k]. A few columns at a time, so that both are read and written in longer runs.
-template <typename T, typename Weight>
-void pack_columns(const T* from, const ProductShape& shape, int64_t count, const Packing<T>& packing,
-                  int64_t nr, Weight* to) {
-  constexpr int64_t kStep = WeightedTypes<T>::kStep, kColumns = 16;
-  for (int64_t first = 0; first < count; first += kColumns) {
-    const int64_t columns = std::min(kColumns, count - first);
-    for (int64_t i = 0; i < shape.k; i += kStep) {
-      const T* source = from + first * shape.k + i;
-      Weight* target = to + i * nr + first * kStep;
-      const int64_t steps = std::min(kStep, shape.k - i);
-      for (int64_t n = 0; n < columns; ++n) {
-        for (int64_t step = 0; step < steps; ++step)
-          target[n * kStep + step] = packing.weight(source[n * shape.k + step]);
-      }
-    }
-  }
-}
-
-void set_column_bias(const Packing<float>&, const ProductShape&, PackedWeights<float>&, int64_t) {}
-
-// sum of (qa - za) * (qb - zb) = sum of qa * qb - zb * sum of qa - za * sum of (qb - zb), with qb and zb less
-// 128: the last term belongs to the column, the one before to the row.
-void set_column_bias(const Packing<uint8_t>& packing, const ProductShape& shape,
-                     PackedWeights<uint8_t>& packed, int64_t slot) {
-  if (packing.a_zero == 0) return;
-  const int8_t* weight = std::as_const(packed.values).as<int8_t>() + slot * packed.panel_elements;
-  const int64_t nr = packed.nr, first = slot % packed.panels * nr;
-  int32_t* __restrict bias = packed.bias.as<int32_t>() + slot * nr;
-  std::fill_n(bias, nr, 0);
-  for (const int8_t* end = weight + packed.panel_elements; weight < end; weight += nr * 4) {
-    for (int64_t n = 0; n < nr; ++n)
-      bias[n] += weight[n * 4] + weight[n * 4 + 1] + weight[n * 4 + 2] + weight[n * 4 + 3];
-  }
-  const int32_t zeros = static_cast<int32_t>(shape.k) * packing.b_zero;
-  for (int64_t n = 0; n < std::min(nr, shape.n - first); ++n)
-    bias[n] = packing.bias[static_cast<size_t>(first + n)] - packing.a_zero * (bias[n] - zeros);
-}
-
-template <typename T>
-void pack(Product<T>& product, const T* b) {
-  using Weight = typename WeightedTypes<T>::Weight;
-  PackedWeights<T>& packed = product.gemm.weights;
-  const ProductShape& shape = product.shape;
-  const int64_t nr = packed.nr;
-  parallel_blocks(packed.shape.groups * packed.panels, kGrain / (shape.k * nr) + 1,
-                  [&](int64_t first, int64_t end) {
-                    for (int64_t slot = first; slot < end; ++slot) {
-                      const int64_t column = slot % packed.panels * nr;
-                      const int64_t count = std::min(nr, shape.n - column);
-                      const T* matrix = b + slot / packed.panels * shape.k * shape.n;
-                      Weight* to = packed.values.template as<Weight>() + slot * packed.panel_elements;
-                      if (product.b_transposed)
-                        pack_columns(matrix + column * shape.k, shape, count, product.packing, nr, to);
-                      else
-                        pack_rows(matrix + column, shape, count, product.packing, nr, to);
-                      set_column_bias(product.packing, shape, packed, slot);
-                    }
-                  });
-}
 
 // Rows of a that comes as [k][m]; returns where they are.
 template <typename T>
@@ -174,6 +77,7 @@ const T* find_a_rows(Product<T>& product, const T* a) {
   return rows;
 }
 
+// What sums of a row start from where b has a zero point.
 void sum_rows(Product<float>&, const float*) {}
 void sum_rows(Product<uint8_t>& product, const uint8_t* a) {
   if (product.gemm.row_bias.data == nullptr) return;
@@ -181,11 +85,8 @@ void sum_rows(Product<uint8_t>& product, const uint8_t* a) {
   int32_t* bias = product.gemm.row_bias.as<int32_t>();
   parallel_blocks(elements(product.gemm.row_bias.type.shape), kGrain / k + 1,
                   [&](int64_t first, int64_t end) {
-                    for (int64_t row = first; row < end; ++row) {
-                      int32_t sum = 0;
-                      for (const uint8_t* q = a + row * k; q < a + (row + 1) * k; ++q) sum += *q;
-                      bias[row] = -product.packing.b_zero * sum;
-                    }
+                    for (int64_t row = first; row < end; ++row)
+                      bias[row] = -product.packing.b_zero * sum_of(a + row * k, k);
                   });
 }
 
@@ -337,8 +238,11 @@ template <typename T>
 Run compile_product(const CompileCall& call) {
   auto product = std::make_shared<Product<T>>(plan_product<T>(call));
   const bool is_packed = call.constants[1].data != nullptr;
+  const auto pack = [](Product<T>& into, const T* b) {
+    pack_panels(into.packing, into.shape, into.b_transposed, b, into.gemm.weights);
+  };
   if (is_packed) pack(*product, call.constants[1].template as<T>());
-  return [product, is_packed, epilogue = call.epilogue](const RunCall& run) {
+  return [product, pack, is_packed, epilogue = call.epilogue](const RunCall& run) {
     if (!is_packed) pack(*product, run.in[1].template as<T>());
     const T* a = find_a_rows(*product, run.in[0].template as<T>());
     sum_rows(*product, a);

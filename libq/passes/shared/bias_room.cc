@@ -37,7 +37,9 @@ void give_room_to_biases(Graph& graph, Changes& changes) {
   const auto value = [&](ValueId id) -> Value& { return graph.values[static_cast<size_t>(id)]; };
   for (const Node& node : graph.nodes) {
     const OpDef& op = *find_op(node.op);
-    if (op.bias == kNone || op.weight == kNone || !node.float_reason.empty() || std::ssize(node.inputs) <= op.bias) continue;
+    if (op.bias == kNone || op.weight == kNone || !node.float_reason.empty() ||
+        std::ssize(node.inputs) <= op.bias)
+      continue;
     const Value &input = value(node.inputs[0]), &bias = value(node.inputs[static_cast<size_t>(op.bias)]);
     Value& weight = value(node.inputs[static_cast<size_t>(op.weight)]);
     if (!input.type.qparams || !weight.type.qparams || !bias.constant) continue;
