@@ -14,8 +14,10 @@ template <auto better>
 Run compile_extremum_f32(const CompileCall& call) {
   check_f32(call);
   const auto take = [](size_t i, const float* x, size_t n, float* best) {
-    fill_with(static_cast<int64_t>(n), best,
-              [=](int64_t k) { return i == 0 ? x[k] : better(best[k], x[k]); });
+    if (i == 0)
+      std::copy_n(x, n, best);
+    else
+      fill_with(static_cast<int64_t>(n), best, [=](int64_t k) { return better(best[k], x[k]); });
   };
   return compile_fold<float, float>(
       call, take, [](const float* best, size_t n, float* out) { std::copy_n(best, n, out); });
