@@ -355,6 +355,26 @@ TEST(Matmul, TakesAwayBothZeroPoints) {
   }
 }
 
+TEST(Matmul, AddsABiasFarBeyondTheStepsOfItsProducts) {
+  Problem p{
+      .op = find_op("matmul"), .attrs = parse_attrs(*find_op("matmul"), "max=1.75"), .constants_from = 2};
+  p.in = {integers({2, 1}, {13, 4}, 1e-10, 3), integers({1, 2}, {201, 199}, 0.25, 200),
+          make_tensor(Shape{2}, Numbers{1, -2})};
+  p.out = {DType::kU8, {2, 2}, one_scale(0.5, 100)};
+  std::vector<uint8_t> got = run(p, *kernels_up_to(""));
+  got.resize(4);
+  EXPECT_EQ(got, (std::vector<uint8_t>{102, 96, 102, 96}));
+}
+
+TEST(Matmul, SumsMoreProductsThanInt32Holds) {
+  constexpr int64_t kDepth = 40000;  // of 255 * 255
+  Problem p{.op = find_op("matmul"), .attrs = parse_attrs(*find_op("matmul"), ""), .constants_from = 2};
+  p.in = {integers({1, kDepth}, std::vector<int>(kDepth, 255), 1, 0),
+          integers({kDepth, 1}, std::vector<int>(kDepth, 255), 1, 0)};
+  p.out = {DType::kU8, {1, 1}, one_scale(16777216, 0)};
+  EXPECT_EQ(run(p, *kernels_up_to(""))[0], 155);  // 2,601,000,000 / 2^24 = 155.03
+}
+
 TEST(Matmul, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal("matmul", "", {{2, 3}, {4, 5}}),
             "operands are [2,3] and [4,5], which sum 3 and 4 products, wanted as many");

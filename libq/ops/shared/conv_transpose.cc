@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <limits>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,7 +13,7 @@
 #include "kernels/kernels.h"
 #include "ops/shared/depthwise.h"
 #include "ops/shared/gemm.h"
-#include "ops/shared/onnx.h"
+#include "ops/shared/transposed_window.h"
 #include "ops/shared/weights.h"
 #include "ops/shared/window.h"
 #include "q/quant.h"
@@ -24,9 +23,6 @@ namespace q {
 namespace {
 
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max();  // of any extent
-
-std::span<const int64_t> spatial(const Shape& shape) { return shape.extents().subspan(2); }
-Ints kernel_of(const Shape& weight) { return {spatial(weight).begin(), spatial(weight).end()}; }
 
 void check_weight(const Shape& input, const Shape& weight, int64_t group) {
   const auto refuse = [&](const auto&... why) {
@@ -44,27 +40,6 @@ void check_weight(const Shape& input, const Shape& weight, int64_t group) {
            " channels, wanted ", weight[0]);
 }
 
-// Zeros, or one entry per axis. PyTorch's rule: more would be outputs that no window reaches.
-Ints output_padding_of(const Attrs& attrs, const Window& window) {
-  const Ints& list = attr_ints(attrs, "output_padding");
-  if (list.empty()) return Ints(window.kernel.size(), 0);
-  if (list.size() != window.kernel.size())
-    throw Error(ErrorKind::kInvalid, text("attribute output_padding has ", list.size(), " entries, wanted ",
-                                          window.kernel.size()));
-  for (size_t axis = 0; axis < list.size(); ++axis) {
-    const int64_t most = std::max(window.strides[axis], window.dilations[axis]) - 1;
-    if (list[axis] < 0 || list[axis] > most)
-      throw Error(ErrorKind::kInvalid, text("attribute output_padding holds ", list[axis], ", wanted 0 to ",
-                                            most, ", below stride or dilation"));
-  }
-  return list;
-}
-
-// Extent of the output without padding taken away.
-int64_t full_extent(const Window& window, size_t axis, int64_t in) {
-  return (in - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis] + 1;
-}
-
 Window transposed_window(const CompileCall& call) {
   return window_of(call.attrs, kernel_of(call.in[1].shape));
 }
@@ -74,66 +49,6 @@ WeightsShape weights_shape(const Shape& weight, int64_t group) {
   int64_t taps = 1;
   for (const int64_t extent : spatial(weight)) taps *= extent;
   return {.groups = group, .columns = weight[1], .k = weight[0] / group, .taps = taps};
-}
-
-// ---- which taps meet which outputs ----
-
-// Outputs first, first + stride, … of an axis: an ordinary window of stride 1 reaches the pixels under them.
-struct AxisPhase {
-  int64_t first = 0, outputs = 0;
-  std::vector<int64_t> taps{};  // the last one first, so that their pixels ascend
-  int64_t begin = 0, dilation = 1;
-};
-
-std::vector<AxisPhase> axis_phases(const Window& window, size_t axis, int64_t outputs) {
-  const int64_t stride = window.strides[axis], dilation = window.dilations[axis];
-  std::map<int64_t, AxisPhase> by_remainder;
-  for (int64_t tap = window.kernel[axis]; tap-- > 0;) {
-    const int64_t shift = (tap * dilation - window.begins[axis]) % stride;
-    const int64_t first = shift < 0 ? shift + stride : shift;
-    if (first < outputs) by_remainder[first].taps.push_back(tap);
-  }
-  std::vector<AxisPhase> phases;
-  for (auto& [first, phase] : by_remainder) {
-    phase.first = first;
-    phase.outputs = (outputs - first + stride - 1) / stride;
-    phase.begin = (phase.taps[0] * dilation - first - window.begins[axis]) / stride;
-    phase.dilation = dilation / std::gcd(stride, dilation);
-    phases.push_back(std::move(phase));
-  }
-  return phases;
-}
-
-// One phase of every axis.
-using Phase = std::vector<AxisPhase>;
-
-std::vector<Phase> phases_of(const CompileCall& call) {
-  const Window window = transposed_window(call);
-  std::vector<Phase> out = {{}};
-  for (size_t axis = 0; axis < window.kernel.size(); ++axis) {
-    std::vector<Phase> longer;
-    for (const Phase& before : out) {
-      for (const AxisPhase& phase : axis_phases(window, axis, spatial(call.out[0].shape)[axis])) {
-        longer.push_back(before);
-        longer.back().push_back(phase);
-      }
-    }
-    out = std::move(longer);
-  }
-  return out;
-}
-
-// The taps of a phase among all of the kernel.
-std::vector<int64_t> taps_of(const Phase& phase, const Ints& kernel) {
-  std::vector<int64_t> out = {0};
-  for (size_t axis = 0; axis < phase.size(); ++axis) {
-    std::vector<int64_t> longer;
-    for (const int64_t before : out) {
-      for (const int64_t tap : phase[axis].taps) longer.push_back(before * kernel[axis] + tap);
-    }
-    out = std::move(longer);
-  }
-  return out;
 }
 
 // ---- their weights ----
@@ -265,44 +180,6 @@ Run compile_depthwise(const CompileCall& call) {
 
 // ---- outputs that no tap meets ----
 
-struct Gaps {
-  int64_t lines = 0, extent = 0;                    // of all images, and of a line
-  std::vector<bool> line_is_gap{};                  // of one image
-  std::vector<std::pair<int64_t, int64_t>> runs{};  // [first, end) of the pixels of any other line
-  bool any = false;
-};
-
-std::vector<bool> met(const Window& window, size_t axis, int64_t outputs) {
-  std::vector<bool> out(static_cast<size_t>(outputs), false);
-  for (const AxisPhase& phase : axis_phases(window, axis, outputs)) {
-    for (int64_t i = phase.first; i < outputs; i += window.strides[axis]) out[static_cast<size_t>(i)] = true;
-  }
-  return out;
-}
-
-Gaps gaps_of(const CompileCall& call) {
-  const Window window = transposed_window(call);
-  const std::span<const int64_t> out = spatial(call.out[0].shape);
-  const size_t last = out.size() - 1;
-  Gaps gaps{.extent = out[last], .line_is_gap = {false}};
-  for (size_t axis = 0; axis < last; ++axis) {
-    std::vector<bool> longer;
-    for (const bool before : gaps.line_is_gap) {
-      for (const bool is_met : met(window, axis, out[axis])) longer.push_back(before || !is_met);
-    }
-    gaps.line_is_gap = std::move(longer);
-  }
-  const std::vector<bool> inner = met(window, last, out[last]);
-  for (int64_t i = 0; i < gaps.extent; ++i) {
-    if (inner[static_cast<size_t>(i)]) continue;
-    if (gaps.runs.empty() || gaps.runs.back().second != i) gaps.runs.emplace_back(i, i);
-    gaps.runs.back().second = i + 1;
-  }
-  gaps.lines = call.out[0].shape[0] * std::ssize(gaps.line_is_gap);
-  gaps.any = !gaps.runs.empty() || std::ranges::count(gaps.line_is_gap, true) > 0;
-  return gaps;
-}
-
 float result_of(const Weights<float>& weights, size_t channel) {
   return std::clamp(weights.bias[channel], weights.out.lo, weights.out.hi);
 }
@@ -336,37 +213,6 @@ void fill_gaps(const Gaps& gaps, const Tensor& pixel, T* out, const PartDone& do
         fill(line * gaps.extent + gaps.runs[i].first, gaps.runs[i].second - gaps.runs[i].first);
     }
   });
-}
-
-// ---- ONNX ----
-
-Ints take_output_shape(OnnxNode& node, size_t axes) {
-  Ints shape = take_attr<Ints>(node.attrs, "output_shape", {});
-  if (shape.size() == axes + 2) shape.erase(shape.begin(), shape.begin() + 2);
-  if (!shape.empty() && shape.size() != axes)
-    throw Error(ErrorKind::kInvalid,
-                text("output_shape has ", shape.size(), " entries, wanted one per spatial axis, ", axes));
-  return shape;
-}
-
-// Pads and output_padding such that the outputs become these. What does not divide is taken away before the
-// image, but for SAME_UPPER behind it.
-void pad_to(OnnxNode& node, Window window, const Ints& wanted, bool upper) {
-  Ints padding = output_padding_of(node.attrs, window);
-  for (size_t axis = 0; axis < wanted.size(); ++axis) {
-    const int64_t in = node.inputs[0].type.shape[static_cast<int>(axis) + 2];
-    // With SAME the wanted extents are in * stride, so that `in` does not count.
-    const int64_t full = full_extent(window, axis, is_free(in) ? 1 : in) + padding[axis];
-    const int64_t more = full - (is_free(in) ? window.strides[axis] : wanted[axis]);
-    const int64_t total = std::max<int64_t>(0, more);
-    window.begins[axis] = upper ? total / 2 : total - total / 2;
-    window.ends[axis] = total - window.begins[axis];
-    padding[axis] += std::max<int64_t>(0, -more);
-  }
-  Ints pads = window.begins;
-  pads.insert(pads.end(), window.ends.begin(), window.ends.end());
-  node.attrs["pads"] = pads;
-  node.attrs["output_padding"] = padding;
 }
 
 }  // namespace
@@ -409,9 +255,11 @@ template <typename T>
 Run compile_conv_transpose(const CompileCall& call) {
   const WeightsShape shape = weights_shape(call.in[1].shape, attr_int(call.attrs, "group"));
   if (shape.groups > 1 && shape.k == 1 && shape.columns == 1) return compile_depthwise<T>(call);
+  const Window window = transposed_window(call);
   std::vector<Gemm<T>> phases;
-  for (const Phase& phase : phases_of(call)) phases.push_back(plan_phase<T>(call, phase));
-  Gaps gaps = gaps_of(call);
+  for (const Phase& phase : phases_of(window, spatial(call.out[0].shape)))
+    phases.push_back(plan_phase<T>(call, phase));
+  Gaps gaps = gaps_of(window, spatial(call.out[0].shape), call.out[0].shape[0]);
   Tensor pixel = gaps.any ? lone_pixel<T>(call) : Tensor{};
   return [phases = std::make_shared<const std::vector<Gemm<T>>>(std::move(phases)),
           gaps = std::make_shared<const Gaps>(std::move(gaps)), pixel = std::move(pixel),
@@ -425,44 +273,5 @@ Run compile_conv_transpose(const CompileCall& call) {
 
 template Run compile_conv_transpose<float>(const CompileCall&);
 template Run compile_conv_transpose<uint8_t>(const CompileCall&);
-
-bool map_onnx_conv_transpose(OnnxNode& node, int spatial_axes) {
-  const Shape& input = node.inputs.at(0).type.shape;
-  if (input.rank != spatial_axes + 2) return false;
-  const Shape& weight = node.inputs.at(1).type.shape;
-  drop_absent_bias(node);
-  if (weight.rank != input.rank)
-    throw Error(ErrorKind::kInvalid, text("weight is ", to_string(weight), ", input is ", to_string(input),
-                                          ", wanted rank ", input.rank));
-  const Ints kernel = kernel_of(weight), given = take_attr<Ints>(node.attrs, "kernel_shape", kernel);
-  if (given != kernel)
-    throw Error(ErrorKind::kInvalid, text("kernel_shape is ", to_string(make_shape(given)), ", weight is ",
-                                          to_string(weight), ", wanted ", to_string(make_shape(kernel))));
-  const std::string mode = take_attr<std::string>(node.attrs, "auto_pad", "NOTSET");
-  const bool upper = mode == "SAME_UPPER";
-  Ints wanted = take_output_shape(node, kernel.size());
-  if (!upper && mode != "SAME_LOWER" && mode != "NOTSET" && mode != "VALID")
-    throw Error(ErrorKind::kInvalid,
-                text("auto_pad is \"", mode, "\", wanted NOTSET, SAME_UPPER, SAME_LOWER or VALID"));
-  if (mode != "NOTSET" || !wanted.empty()) node.attrs.erase("pads");
-  const Ints zeros(kernel.size(), 0), ones(kernel.size(), 1);
-  node.attrs.emplace("group", int64_t{1});
-  node.attrs.emplace("strides", ones);
-  node.attrs.emplace("dilations", ones);
-  node.attrs.emplace("output_padding", zeros);
-  node.attrs.emplace("pads", Ints(2 * kernel.size(), 0));
-  const Window window = window_of(node.attrs, kernel);
-  for (const int64_t extent : spatial(input)) {
-    if (is_free(extent) && !wanted.empty())
-      throw Error(ErrorKind::kUnsupported,
-                  text("output_shape with an input ", to_string(input), ", wanted fixed spatial extents"));
-  }
-  if (wanted.empty() && (upper || mode == "SAME_LOWER")) {
-    for (size_t axis = 0; axis < kernel.size(); ++axis)
-      wanted.push_back(spatial(input)[axis] * window.strides[axis]);
-  }
-  if (!wanted.empty()) pad_to(node, window, wanted, upper);
-  return true;
-}
 
 }  // namespace q

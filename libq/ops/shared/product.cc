@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "ops/shared/binary.h"
 #include "ops/shared/gemm.h"
 #include "ops/shared/product_pack.h"
+#include "ops/shared/through_floats.h"
 #include "ops/shared/u8.h"
 #include "ops/shared/weights.h"
 
@@ -127,22 +129,24 @@ PackedWeights<float> plan_weights(const CompileCall& call, const WeightsShape& s
   return packed;
 }
 
-// rint(f32(b * (1 / step))) for every column, step being what an integer of the sum stands for. Throws when a
-// sum could leave int32.
-std::vector<int32_t> integer_bias(const CompileCall& call, const WeightsShape& shape, double step) {
+// What an integer of the sum stands for.
+float step_of(const CompileCall& call) {
+  return static_cast<float>(call.in[0].qparams->scales[0] * call.in[1].qparams->scales[0] *
+                            attr_float(call.attrs, "alpha"));
+}
+
+// rint(f32(b * (1 / step))) for every column. Nothing when a sum could leave int32.
+std::optional<std::vector<int32_t>> integer_bias(const CompileCall& call, const ProductShape& shape) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   const int64_t room = kMost - 255 * 255 * std::min(shape.k, kMost);
-  if (room < 0)
-    throw Error(ErrorKind::kUnsupported,
-                text("sums of ", shape.k, " products, wanted at most ", kMost / (255 * 255)));
-  std::vector<int32_t> out(static_cast<size_t>(shape.columns));
+  if (room < 0) return {};
+  std::vector<int32_t> out(static_cast<size_t>(shape.n));
   const float* bias = bias_of(call);
+  const float inverse = 1.f / step_of(call);
   for (size_t c = 0; bias != nullptr && c < out.size(); ++c) {
-    const float level = std::rint(bias[c] * (1.f / static_cast<float>(step)));
-    if (!(std::abs(level) <= static_cast<float>(room)))
-      throw Error(ErrorKind::kUnsupported,
-                  text("bias of column ", c, " is ", number(level), " steps, wanted at most ", room));
-    out[c] = static_cast<int32_t>(std::clamp<double>(level, -static_cast<double>(room), room));
+    const double level = std::rint(bias[c] * inverse);
+    if (!(std::abs(level) <= static_cast<double>(room))) return {};
+    out[c] = static_cast<int32_t>(level);
   }
   return out;
 }
@@ -154,8 +158,7 @@ PackedWeights<uint8_t> plan_weights(const CompileCall& call, const WeightsShape&
   const double alpha = attr_float(call.attrs, "alpha");
   packing.a_zero = a.zero_point;
   packing.b_zero = b.zero_point - kSignShift;
-  packing.bias =
-      integer_bias(call, shape, call.in[0].qparams->scales[0] * call.in[1].qparams->scales[0] * alpha);
+  packing.bias = integer_bias(call, product_shape(call.attrs, call.in)).value();
   const ToU8 to = to_u8_of(call.out[0], static_cast<float>(attr_float(call.attrs, "min")),
                            static_cast<float>(attr_float(call.attrs, "max")));
   const float multiplier = a.scale * b.scale * static_cast<float>(alpha) * to.inverse_scale;
@@ -236,6 +239,13 @@ ProductShape product_shape(const Attrs& attrs, std::span<const TensorType> in) {
 
 template <typename T>
 Run compile_product(const CompileCall& call) {
+  if constexpr (std::is_same_v<T, uint8_t>) {
+    check_types(call, DType::kU8);
+    affine_of(call.in[0], "input");
+    affine_of(call.in[1], "second input");
+    if (!integer_bias(call, product_shape(call.attrs, call.in)))
+      return compile_through_floats(call, compile_product<float>);
+  }
   auto product = std::make_shared<Product<T>>(plan_product<T>(call));
   const bool is_packed = call.constants[1].data != nullptr;
   const auto pack = [](Product<T>& into, const T* b) {

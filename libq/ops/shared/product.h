@@ -1,7 +1,8 @@
 // Products of two activations, matrices or batches of them: the second operand is packed in every run, unless
 // it is constant.
 //   y[..., r, c] = clamp(bias[c] + sum over i of a[..., r, i] * (alpha * b[..., i, c]), min, max)
-// A float sum starts from the bias and adds a fused product for each i in order. A sum of integers is exact.
+// A float sum starts from the bias and adds a fused product for each i in order. A sum of integers is exact;
+// where one could leave int32, floats are summed instead.
 #pragma once
 
 #include <cstdint>
