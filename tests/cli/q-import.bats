@@ -194,7 +194,7 @@ sum='node { op_type: "Add" name: "sum" input: "x" input: "w" output: "y" }'
   refused "q-import: m.onnx: node whole: operator Cast to int32 (opset 13) of f32 [[]N,3] is not supported; others become cast, identity" \
     q-import m.onnx
   model 13 'node { op_type: "Conv" name: "deep" input: "x" input: "w" output: "y" } initializer { name: "w" dims: 3 data_type: 1 float_data: [1, -2, 0.5] }' | encode m.onnx
-  refused "q-import: m.onnx: node deep: operator Conv (opset 13) of f32 [[]N,3], constant f32 [[]3] is not supported; others become conv1d, conv2d" \
+  refused "q-import: m.onnx: node deep: operator Conv (opset 13) of f32 [[]N,3], constant f32 [[]3] is not supported; others become conv1d, conv2d, conv3d" \
     q-import m.onnx
 }
 
