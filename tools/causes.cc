@@ -142,14 +142,18 @@ class CauseFinder {
     return add_value(graph_, {std::move(name), std::move(type), std::nullopt, std::move(constant)});
   }
 
+  // more: values of the quantized model that the node's further outputs are like.
   ValueId add_node(const std::string& op, const std::string& name, std::vector<ValueId> inputs,
-                   TensorType type, Attrs attrs = {}) {
+                   TensorType type, Attrs attrs = {}, std::span<const ValueId> more = {}) {
     Node node;
     node.op = op;
     node.name = name;
     node.attrs = std::move(attrs);
     node.inputs = std::move(inputs);
     node.outputs = {add_value_of(name, std::move(type))};
+    for (ValueId id : more)
+      node.outputs.push_back(add_value_of(text(name, " output ", node.outputs.size()),
+                                          {DType::kF32, value_of(second_, id).type.shape, std::nullopt}));
     graph_.nodes.push_back(std::move(node));
     return graph_.nodes.back().outputs[0];
   }
@@ -203,7 +207,8 @@ class CauseFinder {
       const Value& value = value_of(second_, id);
       operands.push_back(value.constant ? real_constant(value) : real_input(names_.of(id), value.type.shape));
     }
-    out.whole = add_node(node.op, node.name + " on reals", operands, type, node.attrs);
+    const std::span<const ValueId> more = std::span(node.outputs).subspan(1);
+    out.whole = add_node(node.op, node.name + " on reals", operands, type, node.attrs, more);
     graph_.outputs.push_back(out.whole);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Value& value = value_of(second_, node.inputs[i]);
@@ -215,7 +220,7 @@ class CauseFinder {
       rounded[i] = add_node("dequantize", name + " rounded", {integers},
                             {DType::kF32, value.type.shape, std::nullopt});
       add_part(out, {node.inputs[i], names_.of(node.inputs[i]), {}},
-               add_node(node.op, name, rounded, type, node.attrs));
+               add_node(node.op, name, rounded, type, node.attrs, more));
     }
     if (find_op(node.op)->weight != kNone) add_part(out, {}, out.whole);
     suspects_.push_back(std::move(out));

@@ -52,14 +52,14 @@ class LocalBuilder {
     return add_value(out_.graph, {std::move(name), std::move(type), std::nullopt, {}});
   }
 
-  void add_node(std::string op, const std::string& name, std::vector<ValueId> in, ValueId out,
+  void add_node(std::string op, const std::string& name, std::vector<ValueId> in, std::vector<ValueId> out,
                 Attrs attrs = {}) {
     Node node;
     node.op = std::move(op);
     node.name = name;
     node.attrs = std::move(attrs);
     node.inputs = std::move(in);
-    node.outputs = {out};
+    node.outputs = std::move(out);
     out_.graph.nodes.push_back(std::move(node));
   }
 
@@ -81,10 +81,12 @@ class LocalBuilder {
       return known != kNone ? known : add_value(out_.graph, {name, value.type, std::nullopt, value.constant});
     }
     const std::string real = names_.of(id);
-    if (real.empty() || !value.type.qparams) return kNone;
+    if (real.empty()) return kNone;
+    if (!value.type.qparams)
+      return value.type.dtype == DType::kF32 ? float_input(real, value.type.shape) : kNone;
     const ValueId from = float_input(real, value.type.shape);
     const ValueId integers = add(place, value.type);
-    add_node("quantize", place, {from}, integers);
+    add_node("quantize", place, {from}, {integers});
     return integers;
   }
 
@@ -94,13 +96,20 @@ class LocalBuilder {
       in.push_back(operand(node.inputs[i], text(node.name, " operand ", i)));
       if (in.back() == kNone) return;
     }
-    const TensorType& type = value_of(second_, node.outputs[0]).type;
-    const ValueId integers = add(text(node.name, " integers"), type);
-    add_node(node.op, text(node.name, " node"), in, integers, node.attrs);
-    const ValueId out = add(text(node.name, " result"), {DType::kF32, type.shape, std::nullopt});
-    add_node("dequantize", text(node.name, " result"), {integers}, out);
-    out_.graph.outputs.push_back(out);
-    out_.outputs[out] = names_.of(node.outputs[0]);
+    std::vector<ValueId> made;
+    for (size_t i = 0; i < node.outputs.size(); ++i)
+      made.push_back(add(text(node.name, " made ", i), value_of(second_, node.outputs[i]).type));
+    add_node(node.op, text(node.name, " node"), in, made, node.attrs);
+    for (size_t i = 0; i < made.size(); ++i) {
+      const std::string real = names_.of(node.outputs[i]);
+      const TensorType type = value_of(second_, node.outputs[i]).type;
+      if (real.empty() || !type.qparams) continue;
+      const std::string place = text(node.name, " result ", i);
+      const ValueId out = add(place, {DType::kF32, type.shape, std::nullopt});
+      add_node("dequantize", place, {made[i]}, {out});
+      out_.graph.outputs.push_back(out);
+      out_.outputs[out] = real;
+    }
   }
 
   const Graph& second_;
@@ -175,13 +184,15 @@ class ModelComparison {
     sort_nodes(ordered);
     std::vector<ValueId> keep;
     for (const Node& node : ordered.nodes) {
-      const std::string real = names_.of(node.outputs[0]);
-      if (node.op == "quantize" || !in_first.contains(real) || row_of_.contains(real)) continue;
-      const auto is_named = [&](ValueId output) { return value_of(second_, output).name == real; };
-      const bool is_output = std::any_of(second_.outputs.begin(), second_.outputs.end(), is_named);
-      row_of_[real] = row_of_value_[node.outputs[0]] = out_.rows.size();
-      out_.rows.push_back({real, node.name, node.op, {}, std::nullopt, is_output});
-      keep.push_back(node.outputs[0]);
+      for (const ValueId id : node.outputs) {
+        const std::string real = names_.of(id);
+        if (node.op == "quantize" || !in_first.contains(real) || row_of_.contains(real)) continue;
+        const auto is_named = [&](ValueId output) { return value_of(second_, output).name == real; };
+        const bool is_output = std::any_of(second_.outputs.begin(), second_.outputs.end(), is_named);
+        row_of_[real] = row_of_value_[id] = out_.rows.size();
+        out_.rows.push_back({real, node.name, node.op, {}, std::nullopt, is_output});
+        keep.push_back(id);
+      }
     }
     if (out_.rows.empty()) throw Error(ErrorKind::kInvalid, "the models have no tensor of the same name");
     return keep;

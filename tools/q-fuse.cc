@@ -11,8 +11,10 @@ std::vector<std::string> skipped;
 
 // Once nothing else fuses.
 constexpr std::string_view kLast = "fuse_quantized";
-constexpr std::string_view kPasses[] = {"fold_constants",  "remove_identity", "fuse_pad",       "fuse_bias",
-                                        "fold_batch_norm", "fuse_gate",       "fuse_activation"};
+constexpr std::string_view kPasses[] = {"fold_constants",  "remove_identity", "fuse_rsqrt",
+                                        "fuse_layer_norm", "fuse_gelu",       "fuse_pad",
+                                        "fuse_bias",       "fold_batch_norm", "fold_batch_norm_ahead",
+                                        "fuse_gate",       "fuse_activation"};
 
 void check_skipped() {
   for (const std::string& name : skipped)

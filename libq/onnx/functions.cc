@@ -32,8 +32,10 @@ bool is_known(const NodeProto& node, int64_t opset) {
 // What has become of a function's own names at one call.
 class Call {
  public:
-  Call(const NodeProto& caller, const FunctionProto& function, std::string prefix)
-      : caller_(caller), prefix_(std::move(prefix)) {
+  // schema: of a function of ONNX; null for one of the model.
+  Call(const NodeProto& caller, const FunctionProto& function, const onnx::OpSchema* schema,
+       std::string prefix)
+      : caller_(caller), schema_(schema), prefix_(std::move(prefix)) {
     for (int i = 0; i < function.input_size(); ++i)
       names_[function.input(i)] = i < caller.input_size() ? caller.input(i) : "";
     for (int i = 0; i < function.output_size(); ++i)
@@ -60,21 +62,29 @@ class Call {
   }
 
  private:
-  // An attribute of a body may stand for one of the caller; one that the caller leaves out is left out.
+  // An attribute of a body may stand for one of the caller; one that the caller leaves out is what the
+  // operator's schema says, or left out.
   void take(const onnx::AttributeProto& from, NodeProto& to) const {
     if (from.ref_attr_name().empty()) {
       *to.add_attribute() = from;
       return;
     }
-    for (const onnx::AttributeProto& given : caller_.attribute()) {
-      if (given.name() != from.ref_attr_name()) continue;
-      onnx::AttributeProto& made = *to.add_attribute();
-      made = given;
-      made.set_name(from.name());
+    const onnx::AttributeProto* found = nullptr;
+    for (const onnx::AttributeProto& given : caller_.attribute())
+      if (given.name() == from.ref_attr_name()) found = &given;
+    if (found == nullptr && schema_ != nullptr) {
+      const auto known = schema_->attributes().find(from.ref_attr_name());
+      if (known != schema_->attributes().end() && known->second.default_value.has_name())
+        found = &known->second.default_value;
     }
+    if (found == nullptr) return;
+    onnx::AttributeProto& made = *to.add_attribute();
+    made = *found;
+    made.set_name(from.name());
   }
 
   const NodeProto& caller_;
+  const onnx::OpSchema* schema_;
   std::string prefix_;
   std::unordered_map<std::string, std::string> names_;
 };
@@ -180,7 +190,8 @@ class Inliner {
       throw Error(ErrorKind::kUnsupported,
                   text("node ", name, ": functions become more than ", kMostNodes, " nodes, wanted fewer"));
     changes_.push_back({"written out", name, text(node.op_type(), " as ", function->node_size(), " nodes")});
-    Call call(node, *function, name);
+    const bool is_of_onnx = is_standard(node.domain()) && !functions_.contains(text(".", node.op_type()));
+    Call call(node, *function, is_of_onnx ? schema_of(node.op_type(), opset_) : nullptr, name);
     for (int i = 0; i < function->node_size(); ++i) add(call.node(function->node(i), i), i, depth + 1);
   }
 

@@ -10,8 +10,13 @@ namespace q {
 
 namespace {
 
-// x of its mean over the last axis, which stays as an extent of 1.
+// x of its mean over the last axis, which stays as an extent of 1. Of rank 3 that may be a pool, whose one
+// spatial axis it is.
 std::optional<ValueId> mean_of(Rewriter& rewriter, ValueId id) {
+  if (const NodeId pool = maker_of(rewriter, id, "adaptive_avg_pool"); pool != kNone) {
+    const Shape& out = rewriter.value(id).type.shape;
+    return out.rank == 3 && out[2] == 1 ? std::optional(rewriter.node(pool).inputs[0]) : std::nullopt;
+  }
   const NodeId mean = maker_of(rewriter, id, "mean");
   if (mean == kNone) return std::nullopt;
   const Attrs attrs = complete_attrs(*find_op("mean"), rewriter.node(mean).attrs);

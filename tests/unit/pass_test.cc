@@ -94,8 +94,14 @@ bool tries_steady(const Choice& choice, size_t fed, From from) {
 }
 
 bool is_steady(const Choice& choice, size_t fed, From from) {
+  // what measures or divides by the spread of its input, which may be nothing but roundings, or has a fixed
+  // range that cuts off what great inputs give
+  constexpr std::string_view kOfSpread[] = {"flat_log_softmax", "log_softmax", "group_norm",
+                                            "instance_norm",    "layer_norm",  "normalize",
+                                            "rms_norm",         "std",         "var"};
+  if (std::ranges::find(kOfSpread, choice.op->name) != std::end(kOfSpread)) return false;
   const bool is_question = choice.op->qrule == QRule::kFixed && choice.op->fixed_hi == kTruthEnd;
-  if (is_question) return false;  // jumps for some operands, wherever they are
+  if (is_question || choice.op->reals_from == 0) return false;  // jumps for some operands, wherever they are
   if (choice.op->weight != kNone || !can_evaluate(*choice.op, choice.example->inputs[0].rank)) return true;
   static std::map<std::tuple<const Case*, size_t, From>, bool> known;
   const auto [found, is_new] = known.try_emplace({choice.example, fed, from});
@@ -321,6 +327,14 @@ class Pass : public testing::TestWithParam<const PassDef*> {
 
   const Choice& any() { return choices[random() % choices.size()]; }
 
+  // One of the operator's cases; null when it has none here.
+  const Choice* any_of(const OpDef& op) {
+    std::vector<const Choice*> own;
+    for (const Choice& choice : choices)
+      if (choice.op == &op) own.push_back(&choice);
+    return own.empty() ? nullptr : own[random() % own.size()];
+  }
+
   // The shape, or one with an axis more at some place.
   Shape any_rank(const Shape& shape) {
     if (shape.rank >= 5 || random() % 2 == 0) return shape;
@@ -335,18 +349,21 @@ class Pass : public testing::TestWithParam<const PassDef*> {
   }
 };
 
-// Every operator and case before every other that takes what it makes.
+// Every operator before every other that takes what it makes, in one of their cases each.
 TEST_P(Pass, KeepsWhatEveryPairOfOperatorsComputes) {
   std::set<std::pair<std::string_view, std::string_view>> pairs;
-  for (const Choice& first : choices) {
-    for (const Choice& second : choices) {
+  for (const OpDef* before : ops()) {
+    for (const OpDef* after : ops()) {
+      const Choice *first = any_of(*before), *second = any_of(*after);
+      if (first == nullptr || second == nullptr) continue;
       RandomGraph made(random);
-      const ValueId a = made.begin(first, any_rank(first.example->inputs[0]));
+      const ValueId a = made.begin(*first, any_rank(first->example->inputs[0]));
       if (a == kNone) continue;
-      const size_t fed = second.example->inputs.size() > 1 && !is_parameter(*second.op, 1) ? random() % 2 : 0;
-      const ValueId b = made.append(second, fed, a, made.shape(a));
+      const size_t inputs = second->example->inputs.size();
+      const size_t fed = inputs > 1 && !is_parameter(*after, 1) ? random() % 2 : 0;
+      const ValueId b = made.append(*second, fed, a, made.shape(a));
       if (b == kNone) continue;
-      pairs.insert({first.op->name, second.op->name});
+      pairs.insert({before->name, after->name});
       add_reader(made, a);
       made.output(b);
       expect_same(*GetParam(), made, made.graph());
@@ -359,12 +376,12 @@ TEST_P(Pass, KeepsWhatEveryPairOfOperatorsComputes) {
     if (is_steady(choice, 0, From::kExample)) firsts.insert(choice.op->name);
     if (is_steady(choice, 0, From::kAnyNode)) seconds.insert(choice.op->name);
   }
-  EXPECT_GT(pairs.size(), firsts.size() * seconds.size() / 2);
+  EXPECT_GT(pairs.size(), firsts.size() * seconds.size() / 3);
   EXPECT_GT(seconds.size(), ops().size() / 3);
 }
 
 TEST_P(Pass, KeepsWhatChainsOfOperatorsCompute) {
-  constexpr int kGraphs = 1500, kTries = 12;
+  constexpr int kGraphs = 1000, kTries = 12;
   for (int i = 0; i < kGraphs; ++i) {
     RandomGraph made(random);
     const Choice& first = any();
