@@ -358,7 +358,8 @@ void Builder::add_node(const OnnxModel::Node& from) {
     throw Error(ErrorKind::kUnsupported,
                 text("operator ", from.node.type, target(wanted), " (opset ", from.node.opset, ")",
                      operands(wanted), " is not supported", others_of(from.node.type)));
-  if (const std::string to = target(wanted); wanted.type == "Cast" && to != " to float")
+  if (const std::string to = target(wanted);
+      wanted.type == "Cast" && to != " to float" && mapped->op->name != "to_bool")
     changes_.push_back({"as float32", from.node.name, text("casts", to, " in the file")});
   make_reals(*mapped);
   std::vector<TensorType> types;

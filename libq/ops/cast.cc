@@ -46,7 +46,9 @@ Run compile(const CompileCall& call) {
   }
 }
 
-bool map_onnx(OnnxNode& node) { return casts_to_reals(node) && node.inputs.at(0).type.dtype != DType::kF32; }
+bool map_onnx(OnnxNode& node) {
+  return take_cast_target(node) == CastTarget::kReals && node.inputs.at(0).type.dtype != DType::kF32;
+}
 
 constexpr OnnxName kOnnx[] = {{"Cast", 7, map_onnx}};
 

@@ -20,7 +20,9 @@ bool map_dropout(OnnxNode& node) {
   return true;
 }
 
-bool map_cast(OnnxNode& node) { return casts_to_reals(node) && node.inputs.at(0).type.dtype == DType::kF32; }
+bool map_cast(OnnxNode& node) {
+  return take_cast_target(node) == CastTarget::kReals && node.inputs.at(0).type.dtype == DType::kF32;
+}
 
 constexpr OnnxName kOnnx[] = {{"Identity"}, {"Dropout", 7, map_dropout}, {"Cast", 7, map_cast}};
 

@@ -74,12 +74,14 @@ std::optional<Tensor> exact_inverses(const OnnxNode& node) {
   return inverses;
 }
 
-bool casts_to_reals(OnnxNode& node) {
-  constexpr int64_t kReals[] = {1, 10, 11,
-                                16};  // onnx.TensorProto.DataType: float, float16, double, bfloat16
+CastTarget take_cast_target(OnnxNode& node) {
+  // onnx.TensorProto.DataType: float, float16, double, bfloat16; then those of 8 to 64 bits
+  constexpr int64_t kReals[] = {1, 10, 11, 16}, kIntegers[] = {2, 3, 4, 5, 6, 7, 12, 13}, kBool = 9;
   const int64_t to = take_attr<int64_t>(node.attrs, "to", 0);
-  take_attr<int64_t>(node.attrs, "saturate", 1);  // of the types of 8 bits
-  return std::ranges::find(kReals, to) != std::end(kReals);
+  take_attr<int64_t>(node.attrs, "saturate", 1);  // of the floats of 8 bits
+  if (std::ranges::find(kReals, to) != std::end(kReals)) return CastTarget::kReals;
+  if (std::ranges::find(kIntegers, to) != std::end(kIntegers)) return CastTarget::kIntegers;
+  return to == kBool ? CastTarget::kTruth : CastTarget::kOther;
 }
 
 ClipLimits clip_limits(const OnnxNode& node) {

@@ -44,9 +44,10 @@ void drop_inputs(OnnxNode& node, size_t first);
 // the same bits.
 std::optional<Tensor> exact_inverses(const OnnxNode& node);
 
-// Takes the target of a Cast node away: true when it is float, or another type of reals, which are all
-// float32 here.
-bool casts_to_reals(OnnxNode& node);
+// What a Cast node makes: reals, which are all float32 here, whole numbers, or truth values.
+enum class CastTarget { kReals, kIntegers, kTruth, kOther };
+// The target of a Cast node, which is then taken away.
+CastTarget take_cast_target(OnnxNode& node);
 
 // The limits of a Clip node, infinite where there are none; a lower one above the upper one is the upper one.
 struct ClipLimits {
