@@ -17,6 +17,14 @@ struct U8Output {
   int32_t zero_point, lo, hi;  // 0 <= lo <= hi <= 255, 0 <= zero_point <= 255
 };
 
+// What becomes of it where reals are wanted:
+//   y = f32(sum + bias[c]) * multiplier[c] + offset[c]
+// Conversion, product and sum are rounded to binary32 each.
+struct RealOutput {
+  const int32_t* bias;
+  const float *multiplier, *offset;
+};
+
 // y = min(max(sum, lo), hi) where sum starts from bias[c]; a NaN stays one.
 struct F32Output {
   const float* bias;
@@ -37,6 +45,18 @@ struct GemmU8I8 {
   uint8_t* c;
   size_t c_stride;          // elements between rows
   const int32_t* row_bias;  // [rows]; or null
+};
+
+// The same sums as reals.
+struct GemmU8I8Real {
+  size_t rows, columns, taps, k;
+  const uint8_t* const* a;
+  const int8_t* b;
+  const int8_t* next;
+  RealOutput out;
+  float* c;
+  size_t c_stride;
+  const int32_t* row_bias;
 };
 
 // Each step of the sum over (t, i), in this order, is one fused multiply-add.
@@ -112,6 +132,7 @@ struct Kernels {
 
   size_t gemm_u8i8_mr, gemm_u8i8_nr;
   void (*gemm_u8i8)(const GemmU8I8&);
+  void (*gemm_u8i8_real)(const GemmU8I8Real&);  // in the same tiles
   size_t gemm_f32_mr, gemm_f32_nr;
   void (*gemm_f32)(const GemmF32&);
   void (*depthwise_u8i8)(const DepthwiseU8I8&);

@@ -17,14 +17,20 @@ struct Product {
   size_t rows, columns, taps, k;
 };
 
+// The values of columns from `first` on, and zeros, as many as a panel has.
+template <typename T>
+std::vector<T> panel_of(const T* values, size_t first, size_t columns, size_t nr) {
+  std::vector<T> out(nr);
+  std::copy_n(values + first, columns, out.begin());
+  return out;
+}
+
 // A whole product out of a row's panels. a: [rows][taps][k + 3] (the 3 are read but not used), b:
-// [taps][k][columns].
-Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
-                         const std::vector<int8_t>& b, const q::U8Output& out,
-                         const int32_t* row_bias = nullptr) {
+// [taps][k][columns]. run(call, column) does a panel, whose output begins at that column.
+template <typename Call, typename Run>
+void for_panels(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
+                const std::vector<int8_t>& b, const Run& run) {
   const size_t mr = kernels.gemm_u8i8_mr, nr = kernels.gemm_u8i8_nr, groups = (p.k + 3) / 4;
-  const size_t stride = p.columns + 3;
-  Output<uint8_t> c(p.rows * stride);
   for (size_t column = 0; column < p.columns; column += nr) {
     const size_t columns = std::min(nr, p.columns - column);
     std::vector<int8_t> packed(p.taps * groups * nr * 4);
@@ -35,10 +41,6 @@ Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::ve
         }
       }
     }
-    std::vector<int32_t> bias(nr);
-    std::vector<float> multiplier(nr);
-    std::copy_n(out.bias + column, columns, bias.begin());
-    std::copy_n(out.multiplier + column, columns, multiplier.begin());
     std::vector<const uint8_t*> pointers;
     for (size_t row = 0; row < p.rows; row += mr) {
       for (size_t t = 0; t < p.taps; ++t) {
@@ -46,17 +48,47 @@ Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::ve
           pointers.push_back(r < p.rows ? a.data() + (r * p.taps + t) * (p.k + 3) : nullptr);
       }
     }
-    kernels.gemm_u8i8({.rows = p.rows,
-                       .columns = columns,
-                       .taps = p.taps,
-                       .k = p.k,
-                       .a = pointers.data(),
-                       .b = packed.data(),
-                       .out = {bias.data(), multiplier.data(), out.zero_point, out.lo, out.hi},
-                       .c = c.data() + column,
-                       .c_stride = stride,
-                       .row_bias = row_bias});
+    Call call{};
+    call.rows = p.rows;
+    call.columns = columns;
+    call.taps = p.taps;
+    call.k = p.k;
+    call.a = pointers.data();
+    call.b = packed.data();
+    run(call, column);
   }
+}
+
+Output<uint8_t> multiply(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
+                         const std::vector<int8_t>& b, const q::U8Output& out,
+                         const int32_t* row_bias = nullptr) {
+  Output<uint8_t> c(p.rows * (p.columns + 3));
+  for_panels<q::GemmU8I8>(kernels, p, a, b, [&](q::GemmU8I8& call, size_t column) {
+    const auto bias = panel_of(out.bias, column, call.columns, kernels.gemm_u8i8_nr);
+    const auto multiplier = panel_of(out.multiplier, column, call.columns, kernels.gemm_u8i8_nr);
+    call.out = {bias.data(), multiplier.data(), out.zero_point, out.lo, out.hi};
+    call.c = c.data() + column;
+    call.c_stride = p.columns + 3;
+    call.row_bias = row_bias;
+    kernels.gemm_u8i8(call);
+  });
+  return c;
+}
+
+Output<float> multiply(const Kernels& kernels, const Product& p, const std::vector<uint8_t>& a,
+                       const std::vector<int8_t>& b, const q::RealOutput& out,
+                       const int32_t* row_bias = nullptr) {
+  Output<float> c(p.rows * (p.columns + 3));
+  for_panels<q::GemmU8I8Real>(kernels, p, a, b, [&](q::GemmU8I8Real& call, size_t column) {
+    const auto bias = panel_of(out.bias, column, call.columns, kernels.gemm_u8i8_nr);
+    const auto multiplier = panel_of(out.multiplier, column, call.columns, kernels.gemm_u8i8_nr);
+    const auto offset = panel_of(out.offset, column, call.columns, kernels.gemm_u8i8_nr);
+    call.out = {bias.data(), multiplier.data(), offset.data()};
+    call.c = c.data() + column;
+    call.c_stride = p.columns + 3;
+    call.row_bias = row_bias;
+    kernels.gemm_u8i8_real(call);
+  });
   return c;
 }
 
@@ -131,6 +163,27 @@ TEST(GenericKernel, GemmClampsToTheLimitsGiven) {
             20);
 }
 
+TEST(GenericKernel, GemmMayGiveReals) {
+  const std::vector<uint8_t> a = {1, 2, 3, 9, 9, 9, 4, 5, 6, 9, 9, 9};
+  const std::vector<int8_t> b = {1, -1, 2, -2, 3, -3};  // sums as above: 14 and 32, and negated
+  const int32_t bias[] = {1, 2};
+  const float multiplier[] = {0.5f, 0.25f}, offset[] = {100, -100};
+  const Output<float> c = multiply(generic(), {2, 2, 1, 3}, a, b, q::RealOutput{bias, multiplier, offset});
+  EXPECT_EQ(c.elements[0], 107.5f);
+  EXPECT_EQ(c.elements[1], -103);
+  EXPECT_EQ(c.elements[5], 116.5f);
+  EXPECT_EQ(c.elements[6], -107.5f);
+}
+
+TEST(GenericKernel, GemmRoundsTheProductBeforeItAddsTheOffset) {
+  // (1 + 2^-12)^2 again: 4097 * (1 + 2^-12) = 4098 + 2^-12, of which binary32 keeps 4098.
+  const int32_t bias[] = {4097};
+  const float multiplier[] = {1 + 0x1p-12f}, offset[] = {-4098};
+  EXPECT_EQ(multiply(generic(), {1, 1, 1, 1}, {0, 0, 0, 0}, {0}, q::RealOutput{bias, multiplier, offset})
+                .elements[0],
+            0);
+}
+
 TEST(GenericKernel, FloatGemmFusesEachStep) {
   // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24, of which binary32 would round the last term away.
   const float bias[] = {-(1 + 0x1p-11f)};
@@ -176,6 +229,26 @@ TEST(GenericKernel, GemmAddsABiasToEveryRow) {
       multiply(generic(), {2, 1, 1, 2}, a, {1, 2}, {bias, multiplier, 3, 0, 255}, row_bias);
   EXPECT_EQ(c.elements[0], 19);
   EXPECT_EQ(c.elements[4], 3);
+  const float offset[] = {0.5f};
+  const Output<float> reals =
+      multiply(generic(), {2, 1, 1, 2}, a, {1, 2}, q::RealOutput{bias, multiplier, offset}, row_bias);
+  EXPECT_EQ(reals.elements[0], 16.5f);
+  EXPECT_EQ(reals.elements[4], 0.5f);
+}
+
+TEST_P(SummingKernel, GemmU8I8RealEqualsGeneric) {
+  for (const Product& p : products(row->gemm_u8i8_mr, row->gemm_u8i8_nr)) {
+    SCOPED_TRACE(testing::Message() << p.rows << " x " << p.columns << ", " << p.taps << " taps of " << p.k);
+    const std::vector<uint8_t> a = random.u8(p.rows * p.taps * (p.k + 3));
+    const std::vector<int8_t> b = random.i8(p.taps * p.k * p.columns);
+    const std::vector<int32_t> bias = random.biases(p.columns);
+    const std::vector<float> multiplier = random.multipliers(p.columns), offset = random.f32(p.columns);
+    const q::RealOutput out = {bias.data(), multiplier.data(), offset.data()};
+    expect_same(multiply(generic(), p, a, b, out), multiply(*row, p, a, b, out));
+    const std::vector<int32_t> row_bias = random.biases(p.rows);
+    expect_same(multiply(generic(), p, a, b, out, row_bias.data()),
+                multiply(*row, p, a, b, out, row_bias.data()));
+  }
 }
 
 TEST_P(SummingKernel, GemmU8I8DoesNotSaturateInside) {

@@ -96,8 +96,10 @@ void multiply(const int16_t* x, const int16_t* weights, size_t depth, int32_t* s
 constexpr void (*kMultiply[])(const int16_t*, const int16_t*, size_t, int32_t*) = {
     nullptr, multiply<1>, multiply<2>, multiply<3>, multiply<4>, multiply<5>, multiply<6>};
 
-// Rows `first` to `first + count` of a panel.
-void run_block(const GemmU8I8& g, const Requantize& requantize, size_t first, size_t count) {
+// Rows `first` to `first + count` of a panel. finish(sum, column, n, c) makes what is wanted of the first n
+// sums of a stripe, or of all.
+template <typename Gemm, typename Finish>
+void run_block(const Gemm& g, const Finish& finish, size_t first, size_t count) {
   Block block;
   for (size_t r = 0; r < count; ++r) {
     const __m256i start = _mm256_set1_epi32(g.row_bias != nullptr ? g.row_bias[first + r] : 0);
@@ -131,17 +133,29 @@ void run_block(const GemmU8I8& g, const Requantize& requantize, size_t first, si
 
   for (size_t r = 0; r < count; ++r) {
     for (size_t column = 0; column < g.columns; column += kStripe) {
-      const int32_t* sum = block.sum[r] + column;
-      store_bytes(requantize(load_i32(sum), load_i32(sum + 8), g.out.multiplier + column), g.columns - column,
-                  g.c + (first + r) * g.c_stride + column);
+      finish(block.sum[r] + column, column, g.columns - column, g.c + (first + r) * g.c_stride + column);
     }
   }
 }
 
+template <typename Gemm, typename Finish>
+void run_blocks(const Gemm& g, const Finish& finish) {
+  for (size_t r = 0; r < g.rows; r += kBlockRows)
+    run_block(g, finish, r, g.rows - r < kBlockRows ? g.rows - r : kBlockRows);
+}
+
 void gemm_u8i8(const GemmU8I8& g) {
   const Requantize requantize(g.out);
-  for (size_t r = 0; r < g.rows; r += kBlockRows)
-    run_block(g, requantize, r, g.rows - r < kBlockRows ? g.rows - r : kBlockRows);
+  run_blocks(g, [&](const int32_t* sum, size_t column, size_t n, uint8_t* c) {
+    store_bytes(requantize(load_i32(sum), load_i32(sum + 8), g.out.multiplier + column), n, c);
+  });
+}
+
+void gemm_u8i8_real(const GemmU8I8Real& g) {
+  run_blocks(g, [&](const int32_t* sum, size_t column, size_t n, float* c) {
+    for (size_t i = 0; i < kStripe && i < n; i += 8)
+      store_floats(as_reals(load_i32(sum + i), g.out, column + i), n - i, c + i);
+  });
 }
 
 }  // namespace
@@ -150,6 +164,7 @@ void install_gemm_u8i8(Kernels& kernels) {
   kernels.gemm_u8i8_mr = kRows;
   kernels.gemm_u8i8_nr = kColumns;
   kernels.gemm_u8i8 = gemm_u8i8;
+  kernels.gemm_u8i8_real = gemm_u8i8_real;
 }
 
 }  // namespace q::avx2

@@ -138,6 +138,12 @@ struct Requantize {
   }
 };
 
+// 8 sums that hold their bias already, as reals.
+inline __m256 as_reals(__m256i sum, const RealOutput& to, size_t channel) {
+  const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(to.multiplier + channel));
+  return _mm256_add_ps(product, _mm256_loadu_ps(to.offset + channel));
+}
+
 // min(max(x, lo), hi). These operands in this order: of a NaN, or of two zeros, the instructions give the
 // second.
 inline __m256 clamp(__m256 x, __m256 lo, __m256 hi) { return _mm256_min_ps(hi, _mm256_max_ps(lo, x)); }

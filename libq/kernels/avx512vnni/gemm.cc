@@ -31,10 +31,30 @@ inline __m512i broadcast_4(const uint8_t* p) {
   return _mm512_set1_epi32(four);
 }
 
-template <int R, int V>
-[[gnu::always_inline]] inline void tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
-                                             const uint8_t* const* rows, const int32_t* row_bias,
-                                             __mmask64 lanes, uint8_t* c, const char* ahead) {
+// What becomes of V x 16 sums of a row.
+struct Bytes {
+  Requantize requantize;
+
+  template <int V>
+  [[gnu::always_inline]] inline void operator()(const __m512i (&sum)[V], __mmask64 lanes, uint8_t* c) const {
+    store_block(in_order(requantize.packed(sum, 0)), lanes, c);
+  }
+};
+struct Reals {
+  const RealOutput& to;
+
+  template <int V>
+  [[gnu::always_inline]] inline void operator()(const __m512i (&sum)[V], __mmask64 lanes, float* c) const {
+    unroll<V>([&](auto v) __attribute__((always_inline)) {
+      _mm512_mask_storeu_ps(c + 16 * v, vector_mask(lanes, v), as_reals(sum[v], to, 16 * v));
+    });
+  }
+};
+
+template <int R, int V, typename Gemm, typename Finish, typename C>
+[[gnu::always_inline]] inline void tile_u8i8(const Gemm& g, const Finish& finish, const uint8_t* const* rows,
+                                             const int32_t* row_bias, __mmask64 lanes, C* c,
+                                             const char* ahead) {
   __m512i sum[R][V];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     const __m512i start = _mm512_set1_epi32(row_bias[r]);
@@ -56,9 +76,7 @@ template <int R, int V>
       });
     }
   }
-  unroll<R>([&](auto r) __attribute__((always_inline)) {
-    store_block(in_order(requantize.packed(sum[r], 0)), lanes, c + r * g.c_stride);
-  });
+  unroll<R>([&](auto r) __attribute__((always_inline)) { finish(sum[r], lanes, c + r * g.c_stride); });
 }
 
 template <int R, int V>
@@ -94,14 +112,14 @@ template <int R, int V>
 }
 
 // The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
-template <int R, int V>
-[[gnu::noinline]] void last_tile_u8i8(const GemmU8I8& g, const Requantize& requantize,
-                                      const uint8_t* const* rows, const int32_t* row_bias, size_t left,
-                                      __mmask64 lanes, uint8_t* c, const char* ahead) {
+template <int R, int V, typename Gemm, typename Finish, typename C>
+[[gnu::noinline]] void last_tile_u8i8(const Gemm& g, const Finish& finish, const uint8_t* const* rows,
+                                      const int32_t* row_bias, size_t left, __mmask64 lanes, C* c,
+                                      const char* ahead) {
   if constexpr (R > 1) {
-    if (left < R) return last_tile_u8i8<R - 1, V>(g, requantize, rows, row_bias, left, lanes, c, ahead);
+    if (left < R) return last_tile_u8i8<R - 1, V>(g, finish, rows, row_bias, left, lanes, c, ahead);
   }
-  tile_u8i8<R, V>(g, requantize, rows, row_bias, lanes, c, ahead);
+  tile_u8i8<R, V>(g, finish, rows, row_bias, lanes, c, ahead);
 }
 template <int R, int V>
 [[gnu::noinline]] void last_tile_f32(const GemmF32& g, const float* const* rows, size_t left, __mmask64 lanes,
@@ -112,20 +130,27 @@ template <int R, int V>
   tile_f32<R, V>(g, rows, lanes, c, ahead);
 }
 
-template <int V>
-void panel_u8i8(const GemmU8I8& g) {
-  const Requantize requantize(g.out);
+template <int V, typename Gemm, typename Finish>
+void sum_u8i8(const Gemm& g, const Finish& finish) {
   const __mmask64 lanes = block_mask(g.columns);
   Ahead ahead(g.next, g.b, g.taps * ((g.k + 3) / 4));
   const uint8_t* const* rows = g.a;
   const int32_t* row_bias = g.row_bias != nullptr ? g.row_bias : kZeros;
   const size_t step = g.row_bias != nullptr ? kRows : 0;
-  uint8_t* c = g.c;
+  auto* c = g.c;
   size_t left = g.rows;
   for (; left >= kRows; left -= kRows, rows += g.taps * kRows, row_bias += step, c += kRows * g.c_stride)
-    tile_u8i8<kRows, V>(g, requantize, rows, row_bias, lanes, c, ahead.next_tile());
-  if (left > 0)
-    last_tile_u8i8<kRows - 1, V>(g, requantize, rows, row_bias, left, lanes, c, ahead.next_tile());
+    tile_u8i8<kRows, V>(g, finish, rows, row_bias, lanes, c, ahead.next_tile());
+  if (left > 0) last_tile_u8i8<kRows - 1, V>(g, finish, rows, row_bias, left, lanes, c, ahead.next_tile());
+}
+
+template <int V>
+void panel_u8i8(const GemmU8I8& g) {
+  sum_u8i8<V>(g, Bytes{Requantize(g.out)});
+}
+template <int V>
+void panel_real(const GemmU8I8Real& g) {
+  sum_u8i8<V>(g, Reals{g.out});
 }
 
 template <int V>
@@ -143,11 +168,16 @@ void panel_f32(const GemmF32& g) {
 // By the number of vectors that hold the columns.
 constexpr void (*kPanelU8I8[kVectors])(const GemmU8I8&) = {panel_u8i8<1>, panel_u8i8<2>, panel_u8i8<3>,
                                                            panel_u8i8<4>};
+constexpr void (*kPanelReal[kVectors])(const GemmU8I8Real&) = {panel_real<1>, panel_real<2>, panel_real<3>,
+                                                               panel_real<4>};
 constexpr void (*kPanelF32[kVectors])(const GemmF32&) = {panel_f32<1>, panel_f32<2>, panel_f32<3>,
                                                          panel_f32<4>};
 
 void gemm_u8i8(const GemmU8I8& g) {
   if (g.columns > 0) kPanelU8I8[(g.columns - 1) / 16](g);
+}
+void gemm_u8i8_real(const GemmU8I8Real& g) {
+  if (g.columns > 0) kPanelReal[(g.columns - 1) / 16](g);
 }
 void gemm_f32(const GemmF32& g) {
   if (g.columns > 0) kPanelF32[(g.columns - 1) / 16](g);
@@ -159,6 +189,7 @@ void install_gemm(Kernels& kernels) {
   kernels.gemm_u8i8_mr = kRows;
   kernels.gemm_u8i8_nr = kColumns;
   kernels.gemm_u8i8 = gemm_u8i8;
+  kernels.gemm_u8i8_real = gemm_u8i8_real;
   kernels.gemm_f32_mr = kRows;
   kernels.gemm_f32_nr = kColumns;
   kernels.gemm_f32 = gemm_f32;

@@ -122,6 +122,13 @@ struct Requantize {
   }
 };
 
+// What becomes of 16 sums where reals are wanted.
+inline __m512 as_reals(__m512i sum, const RealOutput& to, size_t channel) {
+  const __m512i biased = _mm512_add_epi32(sum, _mm512_loadu_si512(to.bias + channel));
+  const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(biased), _mm512_loadu_ps(to.multiplier + channel));
+  return _mm512_add_ps(product, _mm512_loadu_ps(to.offset + channel));
+}
+
 // min(max(x, lo), hi). These operands in this order: of a NaN, or of two zeros, the instructions give the
 // second.
 inline __m512 clamp(__m512 x, __m512 lo, __m512 hi) { return _mm512_min_ps(hi, _mm512_max_ps(lo, x)); }

@@ -90,5 +90,20 @@ struct Requantize {
   }
 };
 
+// 8 sums that hold their bias already, as reals.
+inline __m256 as_reals(__m256i sum, const RealOutput& to, size_t channel) {
+  const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(to.multiplier + channel));
+  return _mm256_add_ps(product, _mm256_loadu_ps(to.offset + channel));
+}
+
+// 8 floats, or the first `n` of them.
+inline void store_floats(__m256 x, size_t n, float* out) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  if (n >= 8)
+    _mm256_storeu_ps(out, x);
+  else
+    _mm256_maskstore_ps(out, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lanes), x);
+}
+
 }  // namespace
 }  // namespace q::avxvnni

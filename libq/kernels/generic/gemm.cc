@@ -9,7 +9,9 @@ static constexpr size_t kRows = 4, kColumns = 8;
 // Where the pointer to row r under the first tap stands; those of the other taps follow in steps of kRows.
 static size_t first_tap(size_t r, size_t taps) { return r / kRows * taps * kRows + r % kRows; }
 
-static void gemm_u8i8(const GemmU8I8& g) {
+// finish: what becomes of a sum, by its channel.
+template <typename Gemm, typename Finish>
+static void sum_u8i8(const Gemm& g, const Finish& finish) {
   const size_t groups = (g.k + 3) / 4;
   for (size_t r = 0; r < g.rows; ++r) {
     uint32_t sum[kColumns];
@@ -23,8 +25,16 @@ static void gemm_u8i8(const GemmU8I8& g) {
         }
       }
     }
-    for (size_t c = 0; c < g.columns; ++c) g.c[r * g.c_stride + c] = requantize(sum[c], c, g.out);
+    for (size_t c = 0; c < g.columns; ++c) g.c[r * g.c_stride + c] = finish(sum[c], c);
   }
+}
+
+static void gemm_u8i8(const GemmU8I8& g) {
+  sum_u8i8(g, [&](uint32_t sum, size_t c) { return requantize(sum, c, g.out); });
+}
+
+static void gemm_u8i8_real(const GemmU8I8Real& g) {
+  sum_u8i8(g, [&](uint32_t sum, size_t c) { return as_real(sum, c, g.out); });
 }
 
 static void gemm_f32(const GemmF32& g) {
@@ -45,6 +55,7 @@ void install_gemm(Kernels& kernels) {
   kernels.gemm_u8i8_mr = kRows;
   kernels.gemm_u8i8_nr = kColumns;
   kernels.gemm_u8i8 = gemm_u8i8;
+  kernels.gemm_u8i8_real = gemm_u8i8_real;
   kernels.gemm_f32_mr = kRows;
   kernels.gemm_f32_nr = kColumns;
   kernels.gemm_f32 = gemm_f32;

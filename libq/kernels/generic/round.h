@@ -27,6 +27,12 @@ static inline uint8_t requantize(uint32_t sum, size_t channel, const U8Output& o
   return round_to_u8(static_cast<float>(biased) * out.multiplier[channel], out.zero_point, out.lo, out.hi);
 }
 
+static inline float as_real(uint32_t sum, size_t channel, const RealOutput& out) {
+  const int32_t biased = static_cast<int32_t>(sum + static_cast<uint32_t>(out.bias[channel]));
+  const float product = static_cast<float>(biased) * out.multiplier[channel];
+  return product + out.offset[channel];
+}
+
 // min(max(x, lo), hi) in which a NaN stays one, and a zero keeps its sign.
 static inline float clamp(float x, float lo, float hi) {
   x = x < lo ? lo : x;

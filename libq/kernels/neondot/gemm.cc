@@ -16,7 +16,8 @@ template <int V>
 struct Start {
   int32x4_t sum[V];
 
-  [[gnu::noinline]] explicit Start(const GemmU8I8& g) {
+  template <typename Gemm>
+  [[gnu::noinline]] explicit Start(const Gemm& g) {
     const int8x16_t one = vdupq_n_s8(1);
     int32x4_t weights[V];
     unroll<V>([&](auto v) __attribute__((always_inline)) { weights[v] = vdupq_n_s32(0); });
@@ -39,10 +40,41 @@ inline int8x16_t broadcast_4(const uint8_t* p) {
   return less_128(vreinterpretq_u8_u32(vdupq_n_u32(four)));
 }
 
-template <int R, int V>
-[[gnu::always_inline]] inline void tile_u8i8(const GemmU8I8& g, const Start<V>& start,
-                                             const uint8_t* const* rows, const int32_t* row_bias,
-                                             uint8_t* c) {
+// What becomes of V vectors of sums of a row.
+template <int V>
+[[gnu::always_inline]] inline void finish(const GemmU8I8& g, const int32x4_t (&sum)[V], uint8_t* out) {
+  const Bytes bytes(g.out.zero_point, g.out.lo, g.out.hi);
+  int32x4_t level[4];
+  unroll<4>([&](auto v) __attribute__((always_inline)) {
+    if constexpr (v < V) {
+      level[v] = rounded(vmulq_f32(vcvtq_f32_s32(sum[v]), vld1q_f32(g.out.multiplier + 4 * v)));
+    } else {
+      level[v] = vdupq_n_s32(0);
+    }
+  });
+  if (g.columns == kColumns) {
+    vst1q_u8(out, bytes(level));
+  } else {
+    FirstLanes{g.columns}.store(out, bytes(level));
+  }
+}
+template <int V>
+[[gnu::always_inline]] inline void finish(const GemmU8I8Real& g, const int32x4_t (&sum)[V], float* out) {
+  const size_t last = g.columns - 4 * (V - 1);  // columns in the last vector
+  unroll<V>([&](auto v) __attribute__((always_inline)) {
+    const float32x4_t product = vmulq_f32(vcvtq_f32_s32(sum[v]), vld1q_f32(g.out.multiplier + 4 * v));
+    const float32x4_t y = vaddq_f32(product, vld1q_f32(g.out.offset + 4 * v));
+    if (v < V - 1 || last == 4) {
+      vst1q_f32(out + 4 * v, y);
+    } else {
+      FirstLanes{last}.store(out + 4 * v, y);
+    }
+  });
+}
+
+template <int R, int V, typename Gemm, typename C>
+[[gnu::always_inline]] inline void tile_u8i8(const Gemm& g, const Start<V>& start, const uint8_t* const* rows,
+                                             const int32_t* row_bias, C* c) {
   int32x4_t sum[R][V];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     const int32x4_t more = vdupq_n_s32(row_bias[r]);
@@ -75,23 +107,7 @@ template <int R, int V>
       });
     }
   }
-  const Bytes bytes(g.out.zero_point, g.out.lo, g.out.hi);
-  unroll<R>([&](auto r) __attribute__((always_inline)) {
-    int32x4_t level[4];
-    unroll<4>([&](auto v) __attribute__((always_inline)) {
-      if constexpr (v < V) {
-        level[v] = rounded(vmulq_f32(vcvtq_f32_s32(sum[r][v]), vld1q_f32(g.out.multiplier + 4 * v)));
-      } else {
-        level[v] = vdupq_n_s32(0);
-      }
-    });
-    uint8_t* out = c + r * g.c_stride;
-    if (g.columns == kColumns) {
-      vst1q_u8(out, bytes(level));
-    } else {
-      FirstLanes{g.columns}.store(out, bytes(level));
-    }
-  });
+  unroll<R>([&](auto r) __attribute__((always_inline)) { finish(g, sum[r], c + r * g.c_stride); });
 }
 
 template <int R, int V>
@@ -143,9 +159,9 @@ template <int R, int V>
 }
 
 // The last rows of a panel, R or fewer: a tile at an edge does no more than it must.
-template <int R, int V>
-[[gnu::noinline]] void last_tile_u8i8(const GemmU8I8& g, const Start<V>& start, const uint8_t* const* rows,
-                                      const int32_t* row_bias, size_t left, uint8_t* c) {
+template <int R, int V, typename Gemm, typename C>
+[[gnu::noinline]] void last_tile_u8i8(const Gemm& g, const Start<V>& start, const uint8_t* const* rows,
+                                      const int32_t* row_bias, size_t left, C* c) {
   if constexpr (R > 1) {
     if (left < R) return last_tile_u8i8<R - 1, V>(g, start, rows, row_bias, left, c);
   }
@@ -159,13 +175,13 @@ template <int R, int V>
   tile_f32<R, V>(g, rows, c);
 }
 
-template <int V>
-void panel_u8i8(const GemmU8I8& g) {
+template <int V, typename Gemm>
+void panel_u8i8(const Gemm& g) {
   const Start<V> start(g);
   const uint8_t* const* rows = g.a;
   const int32_t* row_bias = g.row_bias != nullptr ? g.row_bias : kZeros;
   const size_t step = g.row_bias != nullptr ? kRows : 0;
-  uint8_t* c = g.c;
+  auto* c = g.c;
   size_t left = g.rows;
   for (; left >= kRows; left -= kRows, rows += g.taps * kRows, row_bias += step, c += kRows * g.c_stride)
     tile_u8i8<kRows, V>(g, start, rows, row_bias, c);
@@ -185,11 +201,16 @@ void panel_f32(const GemmF32& g) {
 // By the number of vectors that hold the columns.
 constexpr void (*kPanelU8I8[kVectors])(const GemmU8I8&) = {panel_u8i8<1>, panel_u8i8<2>, panel_u8i8<3>,
                                                            panel_u8i8<4>};
+constexpr void (*kPanelReal[kVectors])(const GemmU8I8Real&) = {panel_u8i8<1>, panel_u8i8<2>, panel_u8i8<3>,
+                                                               panel_u8i8<4>};
 constexpr void (*kPanelF32[kVectors])(const GemmF32&) = {panel_f32<1>, panel_f32<2>, panel_f32<3>,
                                                          panel_f32<4>};
 
 void gemm_u8i8(const GemmU8I8& g) {
   if (g.columns > 0) kPanelU8I8[(g.columns - 1) / 4](g);
+}
+void gemm_u8i8_real(const GemmU8I8Real& g) {
+  if (g.columns > 0) kPanelReal[(g.columns - 1) / 4](g);
 }
 void gemm_f32(const GemmF32& g) {
   if (g.columns > 0) kPanelF32[(g.columns - 1) / 4](g);
@@ -201,6 +222,7 @@ void install_gemm(Kernels& kernels) {
   kernels.gemm_u8i8_mr = kRows;
   kernels.gemm_u8i8_nr = kColumns;
   kernels.gemm_u8i8 = gemm_u8i8;
+  kernels.gemm_u8i8_real = gemm_u8i8_real;
   kernels.gemm_f32_mr = kRows;
   kernels.gemm_f32_nr = kColumns;
   kernels.gemm_f32 = gemm_f32;

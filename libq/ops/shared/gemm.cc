@@ -33,22 +33,33 @@ void set_tile(const Kernels& kernels, PackedWeights<uint8_t>& packed) {
   packed.mr = static_cast<int64_t>(kernels.gemm_u8i8_mr);
   packed.nr = static_cast<int64_t>(kernels.gemm_u8i8_nr);
   packed.kernel = kernels.gemm_u8i8;
+  packed.real_kernel = kernels.gemm_u8i8_real;
 }
 void set_tile(const Kernels& kernels, PackedWeights<float>& packed) {
   packed.mr = static_cast<int64_t>(kernels.gemm_f32_mr);
   packed.nr = static_cast<int64_t>(kernels.gemm_f32_nr);
-  packed.kernel = kernels.gemm_f32;
+  packed.kernel = packed.real_kernel = kernels.gemm_f32;
 }
 
 void set_arrays(PackedWeights<uint8_t>& packed) {
   packed.out.bias = packed.bias.as<int32_t>();
   packed.out.multiplier = packed.multiplier.as<float>();
+  packed.real_out = {packed.out.bias, packed.out.multiplier, packed.offset.as<float>()};
 }
-void set_arrays(PackedWeights<float>& packed) { packed.out.bias = packed.bias.as<float>(); }
+void set_arrays(PackedWeights<float>& packed) {
+  packed.out.bias = packed.bias.as<float>();
+  packed.real_out = packed.out;
+}
 
 U8Output from_column(U8Output out, int64_t column) {
   out.bias += column;
   out.multiplier += column;
+  return out;
+}
+RealOutput from_column(RealOutput out, int64_t column) {
+  out.bias += column;
+  out.multiplier += column;
+  out.offset += column;
   return out;
 }
 F32Output from_column(F32Output out, int64_t column) {
@@ -173,10 +184,26 @@ void set_row_bias(GemmU8I8& call, const Gemm<uint8_t>& gemm, int64_t row) {
   if (gemm.row_bias.data != nullptr) call.row_bias = gemm.row_bias.as<int32_t>() + row;
 }
 
+// Calls run(call, column) for panels first to end of a group; what the panel says is set in the call, and
+// column is its first.
+template <typename T, typename Call, typename Out, typename Run>
+void for_panels(const PackedWeights<T>& weights, const Out& out, int64_t group, int64_t first, int64_t end,
+                Call call, const Run& run) {
+  const WeightsShape& shape = weights.shape;
+  call.taps = static_cast<size_t>(shape.taps);
+  call.k = static_cast<size_t>(shape.k);
+  for (int64_t panel = first; panel < end; ++panel) {
+    const int64_t slot = group * weights.panels + panel;
+    call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - panel * weights.nr));
+    call.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
+    call.next = slot + 1 < shape.groups * weights.panels ? call.b + weights.panel_elements : nullptr;
+    call.out = from_column(out, slot * weights.nr);
+    run(call, panel * weights.nr);
+  }
+}
+
 template <typename T>
 void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c, const PartDone& done) {
-  const PackedWeights<T>& weights = gemm.weights;
-  const WeightsShape& shape = weights.shape;
   const Block block = block_at(gemm, index);
   const GroupPlace& group = gemm.groups[static_cast<size_t>(block.group)];
   const T* stack[kRowsOnStack];
@@ -185,26 +212,20 @@ void run_block(const Gemm<T>& gemm, int64_t index, const T* a, T* c, const PartD
 
   typename WeightedTypes<T>::Gemm call{};
   call.rows = static_cast<size_t>(block.end_row - block.first_row);
-  call.taps = static_cast<size_t>(shape.taps);
-  call.k = static_cast<size_t>(shape.k);
   call.a = pointers;
   call.c_stride = static_cast<size_t>(gemm.c_stride);
   set_row_bias(call, gemm, group.row + block.first_row);
-  for (int64_t panel = block.first_panel; panel < block.end_panel; ++panel) {
-    const int64_t slot = group.weights * weights.panels + panel;
-    call.columns = static_cast<size_t>(std::min(weights.nr, shape.columns - panel * weights.nr));
-    call.b = weights.values.template as<typename WeightedTypes<T>::Weight>() + slot * weights.panel_elements;
-    call.next = slot + 1 < shape.groups * weights.panels ? call.b + weights.panel_elements : nullptr;
-    call.out = from_column(weights.out, slot * weights.nr);
-    T* columns = c + group.c + panel * weights.nr;
-    if (gemm.places.lines.empty()) {
-      call.c = columns + block.first_row * gemm.c_stride;
-      weights.kernel(call);
-    } else {
-      scatter_panel(gemm, block, call, columns);
-    }
-  }
-  if (done) tell(gemm, block, group.c + block.first_panel * weights.nr, done);
+  for_panels(gemm.weights, gemm.weights.out, group.weights, block.first_panel, block.end_panel, call,
+             [&](auto& panel_call, int64_t column) {
+               T* columns = c + group.c + column;
+               if (gemm.places.lines.empty()) {
+                 panel_call.c = columns + block.first_row * gemm.c_stride;
+                 gemm.weights.kernel(panel_call);
+               } else {
+                 scatter_panel(gemm, block, panel_call, columns);
+               }
+             });
+  if (done) tell(gemm, block, group.c + block.first_panel * gemm.weights.nr, done);
 }
 
 // Elements from one row to the next when the rows are a plain matrix of one tap; 0 when they are not.
@@ -271,6 +292,7 @@ PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels)
   });
   packed.bias = per_column(weights.bias, shape, packed.panels * packed.nr);
   packed.multiplier = per_column(weights.multiplier, shape, packed.panels * packed.nr);
+  packed.offset = per_column(weights.offset, shape, packed.panels * packed.nr);
   packed.out = weights.out;
   set_arrays(packed);
   return packed;
@@ -347,6 +369,21 @@ void run_gemms(std::span<const Gemm<T>> gemms, const T* a, T* c, const PartDone&
   });
 }
 
+template <typename T>
+void multiply_rows(const PackedWeights<T>& weights, int64_t count, const T* const* pointers, float* c) {
+  const int64_t panels = std::max<int64_t>(1, kLeastBlockMacs / (count * weights.panel_elements));
+  parallel_blocks(weights.panels, panels, [&](int64_t first, int64_t end) {
+    typename WeightedTypes<T>::RealGemm call{};
+    call.rows = static_cast<size_t>(count);
+    call.a = pointers;
+    call.c_stride = static_cast<size_t>(weights.shape.columns);
+    for_panels(weights, weights.real_out, 0, first, end, call, [&](auto& panel_call, int64_t column) {
+      panel_call.c = c + column;
+      weights.real_kernel(panel_call);
+    });
+  });
+}
+
 template PackedWeights<uint8_t> pack_weights(const Weights<uint8_t>&, const Kernels&);
 template PackedWeights<float> pack_weights(const Weights<float>&, const Kernels&);
 template PackedWeights<uint8_t> unpacked_weights(const WeightsShape&, U8Output, float, const Kernels&);
@@ -360,5 +397,7 @@ template Gemm<uint8_t> plan_gemm(const Weights<uint8_t>&, ImageRows, const Kerne
 template Gemm<float> plan_gemm(const Weights<float>&, ImageRows, const Kernels&);
 template void run_gemm(const Gemm<uint8_t>&, const uint8_t*, uint8_t*, const PartDone&);
 template void run_gemm(const Gemm<float>&, const float*, float*, const PartDone&);
+template void multiply_rows(const PackedWeights<uint8_t>&, int64_t, const uint8_t* const*, float*);
+template void multiply_rows(const PackedWeights<float>&, int64_t, const float* const*, float*);
 
 }  // namespace q

@@ -25,9 +25,11 @@ struct PackedWeights {
   int64_t panels = 0;      // of nr columns, per group; the last one is filled up with zeros
   int64_t panel_elements = 0;
   void (*kernel)(const typename WeightedTypes<T>::Gemm&) = nullptr;
-  Tensor values{};                       // [groups][panels][taps][ceil(k / step)][nr][step]
-  Tensor bias{}, multiplier{};           // [groups][panels * nr]
-  typename WeightedTypes<T>::Out out{};  // its arrays are those of all groups
+  void (*real_kernel)(const typename WeightedTypes<T>::RealGemm&) = nullptr;
+  Tensor values{};                        // [groups][panels][taps][ceil(k / step)][nr][step]
+  Tensor bias{}, multiplier{}, offset{};  // [groups][panels * nr]
+  typename WeightedTypes<T>::Out out{};   // its arrays are those of all groups
+  typename WeightedTypes<T>::RealOut real_out{};
 };
 template <typename T>
 PackedWeights<T> pack_weights(const Weights<T>& weights, const Kernels& kernels);
@@ -90,5 +92,22 @@ void run_gemm(const Gemm<T>& gemm, const T* a, T* c, const PartDone& done);
 // Several at once, which share the threads.
 template <typename T>
 void run_gemms(std::span<const Gemm<T>> gemms, const T* a, T* c, const PartDone& done);
+
+// Pointers to `count` rows as kernels take them: [tiles][taps][mr], row(r) under all taps. There must be room
+// for pointers_to(weights, count) of them.
+template <typename T>
+int64_t pointers_to(const PackedWeights<T>& weights, int64_t count) {
+  return (count + weights.mr - 1) / weights.mr * weights.mr * weights.shape.taps;
+}
+template <typename T, typename RowAt>
+void point_to(const PackedWeights<T>& weights, int64_t count, const RowAt& row, const T** pointers) {
+  const int64_t mr = weights.mr, taps = weights.shape.taps;
+  for (int64_t r = 0; r < count; ++r) {
+    for (int64_t tap = 0; tap < taps; ++tap) pointers[(r / mr * taps + tap) * mr + r % mr] = row(r);
+  }
+}
+// Of so many rows behind pointers the products with real_weights, of one group: c [count][columns].
+template <typename T>
+void multiply_rows(const PackedWeights<T>& weights, int64_t count, const T* const* pointers, float* c);
 
 }  // namespace q

@@ -21,9 +21,9 @@ void check_dtype(std::string_view what, DType found, DType wanted) {
     throw Error(ErrorKind::kInvalid, text(what, " is ", name_of(found), ", wanted ", name_of(wanted)));
 }
 
-void check_constant(const CompileCall& call, size_t input, std::string_view what, DType wanted) {
-  check_dtype(what, call.in[input].dtype, wanted);
-  if (call.constants[input].data == nullptr)
+void check_constant(const TensorType& type, const View& constant, std::string_view what, DType wanted) {
+  check_dtype(what, type.dtype, wanted);
+  if (constant.data == nullptr)
     throw Error(ErrorKind::kUnsupported, text(what, " is computed, wanted a constant"));
 }
 
@@ -144,45 +144,17 @@ U8Output integer_limits(const Attrs& attrs, const TensorType& out) {
           .hi = level("max")};
 }
 
-}  // namespace
-
-template <>
-Weights<float> weights_of(const CompileCall& call, const WeightsShape& shape) {
-  check_dtype("input", call.in[0].dtype, DType::kF32);
-  check_dtype("output", call.out[0].dtype, DType::kF32);
-  check_constant(call, 1, "weight", DType::kF32);
-  const int64_t channels = shape.groups * shape.columns;
-  Weights<float> out{.shape = shape};
-  const float* values = call.constants[1].as<float>();
-  out.values = {values, static_cast<size_t>(channels * shape.k * shape.taps)};
-  out.bias.assign(static_cast<size_t>(channels), 0.f);
-  if (call.in.size() > 2) {
-    check_constant(call, 2, "bias", DType::kF32);
-    std::copy_n(call.constants[2].as<float>(), channels, out.bias.begin());
-  }
-  out.out.lo = static_cast<float>(attr_float(call.attrs, "min"));
-  out.out.hi = static_cast<float>(attr_float(call.attrs, "max"));
-  return out;
-}
-
-template <>
-Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape) {
-  check_dtype("input", call.in[0].dtype, DType::kU8);
-  check_dtype("output", call.out[0].dtype, DType::kU8);
-  check_constant(call, 1, "weight", DType::kI8);
-  const bool has_bias = call.in.size() > 2;
-  if (has_bias) check_constant(call, 2, "bias", DType::kI32);
-
+// Exact sums of (qx - zx) * (qw - zw) and a bias, or none: all but what becomes of them.
+Weights<uint8_t> centred_sums(const TensorType& x, const TensorType& weight, const int8_t* values,
+                              const WeightsShape& shape, const int32_t* bias) {
   const int64_t channels = shape.groups * shape.columns;
   const size_t per_channel = static_cast<size_t>(shape.k * shape.taps);
-  const float x_scale = scale_of(call.in[0], "input"), out_scale = scale_of(call.out[0], "output");
-  const int32_t zero_point = call.in[0].qparams->zero_points[0];
-  const ChannelParams params = channel_params(call.in[1], channels);
-  const std::span<const int8_t> raw(call.constants[1].as<int8_t>(),
-                                    static_cast<size_t>(channels) * per_channel);
+  scale_of(x, "input");
+  const int32_t zero_point = x.qparams->zero_points[0];
+  const ChannelParams params = channel_params(weight, channels);
+  const std::span<const int8_t> raw(values, static_cast<size_t>(channels) * per_channel);
 
   Weights<uint8_t> out{.shape = shape};
-  out.out = integer_limits(call.attrs, call.out[0]);
   out.padding = static_cast<uint8_t>(zero_point);
   std::vector<int16_t> centred;
   if (params.centred()) {
@@ -195,19 +167,69 @@ Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape) 
   }
   out.bias.resize(static_cast<size_t>(channels));
   for (int64_t c = 0; c < channels; ++c) {
-    const int32_t bias = has_bias ? call.constants[2].as<int32_t>()[c] : 0;
     const size_t first = static_cast<size_t>(c) * per_channel;
+    const int32_t start = bias != nullptr ? bias[c] : 0;
     out.bias[static_cast<size_t>(c)] =
         centred.empty()
-            ? fold_bias(bias, raw.subspan(first, per_channel), zero_point, c)
-            : fold_bias(bias, std::span<const int16_t>(centred).subspan(first, per_channel), zero_point, c);
+            ? fold_bias(start, raw.subspan(first, per_channel), zero_point, c)
+            : fold_bias(start, std::span<const int16_t>(centred).subspan(first, per_channel), zero_point, c);
+  }
+  return out;
+}
+
+// (sw * sx) * (1 / so) of every channel.
+void set_multipliers(Weights<uint8_t>& weights, const TensorType& x, const TensorType& weight,
+                     float out_scale) {
+  const ChannelParams params{*weight.qparams};
+  const float x_scale = scale_of(x, "input");
+  for (int64_t c = 0; c < std::ssize(weights.bias); ++c) {
     const float multiplier = (params.scale(c) * x_scale) * (1.f / out_scale);
     if (!std::isfinite(multiplier))
       throw Error(ErrorKind::kInvalid,
                   text("scales of output channel ", c, " are ", number(params.scale(c)), " * ",
                        number(x_scale), " / ", number(out_scale), ", wanted a finite quotient"));
-    out.multiplier.push_back(multiplier);
+    weights.multiplier.push_back(multiplier);
   }
+}
+
+template <typename E>
+std::vector<E> slice(const std::vector<E>& values, int64_t first, int64_t count) {
+  if (values.empty()) return {};
+  return {values.begin() + first, values.begin() + first + count};
+}
+
+}  // namespace
+
+template <>
+Weights<float> weights_of(const CompileCall& call, const WeightsShape& shape) {
+  check_dtype("input", call.in[0].dtype, DType::kF32);
+  check_dtype("output", call.out[0].dtype, DType::kF32);
+  check_constant(call.in[1], call.constants[1], "weight", DType::kF32);
+  const int64_t channels = shape.groups * shape.columns;
+  Weights<float> out{.shape = shape};
+  const float* values = call.constants[1].as<float>();
+  out.values = {values, static_cast<size_t>(channels * shape.k * shape.taps)};
+  out.bias.assign(static_cast<size_t>(channels), 0.f);
+  if (call.in.size() > 2) {
+    check_constant(call.in[2], call.constants[2], "bias", DType::kF32);
+    std::copy_n(call.constants[2].as<float>(), channels, out.bias.begin());
+  }
+  out.out.lo = static_cast<float>(attr_float(call.attrs, "min"));
+  out.out.hi = static_cast<float>(attr_float(call.attrs, "max"));
+  return out;
+}
+
+template <>
+Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape) {
+  check_dtype("input", call.in[0].dtype, DType::kU8);
+  check_dtype("output", call.out[0].dtype, DType::kU8);
+  check_constant(call.in[1], call.constants[1], "weight", DType::kI8);
+  const bool has_bias = call.in.size() > 2;
+  if (has_bias) check_constant(call.in[2], call.constants[2], "bias", DType::kI32);
+  Weights<uint8_t> out = centred_sums(call.in[0], call.in[1], call.constants[1].as<int8_t>(), shape,
+                                      has_bias ? call.constants[2].as<int32_t>() : nullptr);
+  out.out = integer_limits(call.attrs, call.out[0]);
+  set_multipliers(out, call.in[0], call.in[1], scale_of(call.out[0], "output"));
   return out;
 }
 
@@ -229,6 +251,47 @@ void merge_groups(Weights<uint8_t>& weights) {
                    .k = shape.k * count,
                    .taps = shape.taps};
 }
+
+template <>
+Weights<float> real_weights(const TensorType& x, const TensorType& weight, const View& values,
+                            std::vector<float> offset) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  check_dtype("input", x.dtype, DType::kF32);
+  check_constant(weight, values, "weight", DType::kF32);
+  Weights<float> out{.shape = {.columns = weight.shape[0], .k = weight.shape[1]}};
+  out.values = {values.as<float>(), static_cast<size_t>(elements(weight.shape))};
+  out.bias = std::move(offset);
+  out.out.lo = -kInfinity;
+  out.out.hi = kInfinity;
+  return out;
+}
+
+template <>
+Weights<uint8_t> real_weights(const TensorType& x, const TensorType& weight, const View& values,
+                              std::vector<float> offset) {
+  check_dtype("input", x.dtype, DType::kU8);
+  check_constant(weight, values, "weight", DType::kI8);
+  const WeightsShape shape{.columns = weight.shape[0], .k = weight.shape[1]};
+  Weights<uint8_t> out = centred_sums(x, weight, values.as<int8_t>(), shape, nullptr);
+  set_multipliers(out, x, weight, 1);
+  out.offset = std::move(offset);
+  return out;
+}
+
+template <typename T>
+Weights<T> channels_of(const Weights<T>& weights, int64_t first, int64_t count) {
+  Weights<T> out = weights;
+  out.shape.columns = count;
+  const int64_t per_channel = weights.shape.k * weights.shape.taps;
+  out.values = weights.values.subspan(static_cast<size_t>(first * per_channel),
+                                      static_cast<size_t>(count * per_channel));
+  out.bias = slice(weights.bias, first, count);
+  out.multiplier = slice(weights.multiplier, first, count);
+  out.offset = slice(weights.offset, first, count);
+  return out;
+}
+template Weights<float> channels_of(const Weights<float>&, int64_t, int64_t);
+template Weights<uint8_t> channels_of(const Weights<uint8_t>&, int64_t, int64_t);
 
 void check_clamp(const Attrs& attrs) {
   const double min = attr_float(attrs, "min"), max = attr_float(attrs, "max");

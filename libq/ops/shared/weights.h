@@ -24,6 +24,8 @@ struct WeightedTypes<uint8_t> {
   using Bias = int32_t;
   using Out = U8Output;
   using Gemm = GemmU8I8;
+  using RealOut = RealOutput;
+  using RealGemm = GemmU8I8Real;
   using Depthwise = DepthwiseU8I8;
   static constexpr int64_t kStep = 4;  // elements of k that lie side by side in packed weights
 };
@@ -33,6 +35,8 @@ struct WeightedTypes<float> {
   using Bias = float;
   using Out = F32Output;
   using Gemm = GemmF32;
+  using RealOut = F32Output;
+  using RealGemm = GemmF32;
   using Depthwise = DepthwiseF32;
   static constexpr int64_t kStep = 1;
 };
@@ -51,6 +55,7 @@ struct Weights {
   std::shared_ptr<const std::vector<Weight>> own{};
   std::vector<typename WeightedTypes<T>::Bias> bias{};  // per output channel
   std::vector<float> multiplier{};                      // per output channel; empty for float
+  std::vector<float> offset{};                          // per output channel, of reals made of integers
   typename WeightedTypes<T>::Out out{};                 // limits and zero point; its arrays are not set
   T padding{};                                          // the activation that means 0
 
@@ -81,6 +86,24 @@ Weights<uint8_t> weights_of(const CompileCall& call, const WeightsShape& shape);
 // are: zero times infinity is not zero.
 inline void merge_groups(Weights<float>&) {}
 void merge_groups(Weights<uint8_t>& weights);
+
+// The constants of sums over rows of an operand x that shall be reals, for weights [columns, k]: in float
+//   offset[c] + sum of x * w,  one fused multiply-add for each step
+// and for u8 with i8 weights, the sum being exact,
+//   f32(sum of (qx - zx) * (qw - zw)) * f32(sw * sx) + offset[c]
+// Throws as weights_of does. The constants must live as long as the result.
+template <typename T>
+Weights<T> real_weights(const TensorType& x, const TensorType& weight, const View& values,
+                        std::vector<float> offset);
+template <>
+Weights<float> real_weights(const TensorType& x, const TensorType& weight, const View& values,
+                            std::vector<float> offset);
+template <>
+Weights<uint8_t> real_weights(const TensorType& x, const TensorType& weight, const View& values,
+                              std::vector<float> offset);
+// Those of the output channels first to first + count, of a single group.
+template <typename T>
+Weights<T> channels_of(const Weights<T>& weights, int64_t first, int64_t count);
 
 template <typename E>
 inline constexpr DType dtype_of = DType::kF32;
