@@ -321,6 +321,12 @@ void read_attribute(const onnx::AttributeProto& from, const std::optional<std::s
     case Kind::STRING:
       to.attrs[name] = from.s();
       return;
+    case Kind::STRINGS: {  // joined: only activations of recurrent layers are such lists
+      std::string joined;
+      for (const std::string& each : from.strings()) joined += text(joined.empty() ? "" : ",", each);
+      to.attrs[name] = std::move(joined);
+      return;
+    }
     case Kind::INTS:
       to.attrs[name] = Ints(from.ints().begin(), from.ints().end());
       return;

@@ -135,11 +135,11 @@ inline Problem float_problem(const Subject& subject, const std::vector<Shape>& s
             .constants_from = test_case.constants_from};
   std::uniform_real_distribution<float> draw(test_case.lo, test_case.hi);
   for (const Shape& shape : shapes) {
-    const bool is_parameter = std::ssize(p.in) >= p.op->parameters_from;
+    const bool is_variance = std::ssize(p.in) >= p.op->parameters_from && !is_activation(*p.op, p.in.size());
     Tensor tensor = make_tensor(DType::kF32, shape);
     for (int64_t i = 0; i < elements(shape); ++i) {
       const float value = draw(random);
-      tensor.as<float>()[i] = is_parameter ? std::abs(value) + 0.5f : value;  // some are variances
+      tensor.as<float>()[i] = is_variance ? std::abs(value) + 0.5f : value;
       if (std::ssize(p.in) == p.op->indices)
         tensor.as<float>()[i] = static_cast<float>(random() % static_cast<uint64_t>(test_case.indices_below));
     }

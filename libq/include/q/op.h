@@ -155,10 +155,11 @@ struct OpDef {
   int channel_axis = 1;  // axis of the output that has them; -1: the last
   // The input of positions: whole numbers of any type, float32 among them, that are never quantized.
   int indices = kNone;
-  int reals_from = kMaxInputs;       // outputs from here on stay float32 in the quantized form
-  bool takes_epilogue = false;       // calls CompileCall::epilogue
-  bool takes_integers = false;       // the inputs may be plain integers too
-  int parameters_from = kMaxInputs;  // inputs from here on stay float32 constants in the quantized form
+  int reals_from = kMaxInputs;  // outputs from here on stay float32 in the quantized form
+  bool takes_epilogue = false;  // calls CompileCall::epilogue
+  bool takes_integers = false;  // the inputs may be plain integers too
+  // So many inputs from here on stay float32 constants in the quantized form.
+  int parameters_from = kMaxInputs, parameters = kMaxInputs;
   QRule qrule = QRule::kObserved;
   float fixed_lo = 0, fixed_hi = 0;
   // Of an operator that takes its input's parameters: a number that the output holds beside the input's

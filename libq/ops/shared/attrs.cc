@@ -129,7 +129,8 @@ bool is_weight(const OpDef& op, size_t index) {
 
 bool is_parameter(const OpDef& op, size_t index) {
   const int i = static_cast<int>(index);
-  return is_weight(op, index) || i == op.bias || i >= op.parameters_from;
+  return is_weight(op, index) || i == op.bias ||
+         (i >= op.parameters_from && i < op.parameters_from + op.parameters);
 }
 
 bool is_activation(const OpDef& op, size_t index) {
