@@ -14,7 +14,7 @@ BUILD        := build/release
 LIBRARIES := libhdf5-dev libzip-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev \
   libgtest-dev libbenchmark-dev
 DEPS := g++ cmake ninja-build ccache pkg-config $(LIBRARIES) protobuf-compiler \
-  bats hdf5-tools time mandoc shellcheck clang-format \
+  bats hdf5-tools libonnx-testdata time mandoc shellcheck clang-format \
   clang libclang-rt-14-dev
 DEPS_ARM64 := g++-aarch64-linux-gnu qemu-user
 

@@ -68,12 +68,15 @@ Run compile_quant(const CompileCall& call) {
   return compile_channel_lookup(call, std::move(tables));
 }
 
-// ONNX broadcasts the slope from the last axis on; here it is [1] or [channels].
+// ONNX broadcasts the slope from the last axis on; here it is [1] or [channels]. Old exporters of PyTorch
+// write [channels] for any rank, which is clear where the last axis has another extent.
 bool map_onnx(OnnxNode& node) {
   const Tensor& slope = onnx_constant(node, 1, "the slope");
   const Shape &shape = node.inputs[0].type.shape, &found = slope.type.shape;
   const int64_t count = elements(found);
-  const int channel = found.rank - shape.rank + 1;  // the axis that lies on the input's second
+  const bool is_of_torch = found.rank == 1 && shape.rank > 2 && shape[shape.rank - 1] != count;
+  // the axis that lies on the input's second
+  const int channel = is_of_torch ? 0 : found.rank - shape.rank + 1;
   if (count != 1 && (channel < 0 || channel >= found.rank || found[channel] != count || count != shape[1]))
     throw Error(ErrorKind::kUnsupported, text("slope is ", to_string(found), ", input is ", to_string(shape),
                                               ", wanted one slope, or one per channel"));

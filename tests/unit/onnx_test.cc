@@ -200,16 +200,16 @@ TEST_F(Import, RefusesInputsItCannotFeed) {
 
 TEST_F(Import, NamesTheFirstUnsupportedNodeAndCountsTheOthers) {
   ModelProto one = relu_model();
-  one.mutable_graph()->mutable_node(0)->set_op_type("Erf");
-  EXPECT_EQ(refusal(one), "m.onnx: node act: operator Erf (opset 13) is not supported");
+  one.mutable_graph()->mutable_node(0)->set_op_type("Det");
+  EXPECT_EQ(refusal(one), "m.onnx: node act: operator Det (opset 13) is not supported");
 
   ModelProto many = relu_model();
   many.mutable_graph()->mutable_node(0)->set_input(0, "d");
-  add_node(many, "Erf", "a", {"x"}, {"b"});
-  add_node(many, "Sqrt", "b", {"b"}, {"c"});
-  add_node(many, "Erf", "c", {"c"}, {"d"});
+  add_node(many, "Det", "a", {"x"}, {"b"});
+  add_node(many, "NonZero", "b", {"b"}, {"c"});
+  add_node(many, "Det", "c", {"c"}, {"d"});
   EXPECT_EQ(refusal(many),
-            "m.onnx: node a: operator Erf (opset 13) is not supported, nor are 2 more nodes: 1 Erf, 1 Sqrt");
+            "m.onnx: node a: operator Det (opset 13) is not supported, nor are 2 more nodes: 1 Det, 1 NonZero");
 }
 
 TEST_F(Import, RefusesOperatorsOfOtherDomains) {
@@ -268,7 +268,7 @@ TEST_F(Import, RefusesASecondOutputThatIsUsed) {
   EXPECT_EQ(refusal(model), "m.onnx: node act: input mask: a second output of its node, wanted the first");
 }
 
-TEST_F(Import, TakesACastToFloatForNothing) {
+TEST_F(Import, TakesACastToFloatForNothingAndOthersForWhatTheyChange) {
   ModelProto model = relu_model();
   model.mutable_graph()->mutable_node(0)->set_input(0, "h");
   set_int(add_node(model, "Cast", "widen", {"x"}, {"h"}), "to", TensorProto::FLOAT);
@@ -277,10 +277,16 @@ TEST_F(Import, TakesACastToFloatForNothing) {
     model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(type);
     EXPECT_EQ(nodes(import(model)), (Strings{"widen identity", "act relu"}));
   }
-  model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(TensorProto::INT32);
+  const auto becomes = [&](TensorProto::DataType type) {
+    model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(type);
+    return nodes(import(model));
+  };
+  EXPECT_EQ(becomes(TensorProto::INT32), (Strings{"widen trunc", "act relu"}));
+  EXPECT_EQ(becomes(TensorProto::BOOL), (Strings{"widen to_bool", "act relu"}));
+  model.mutable_graph()->mutable_node(1)->mutable_attribute(0)->set_i(TensorProto::STRING);
   EXPECT_EQ(refusal(model),
-            "m.onnx: node widen: operator Cast to int32 (opset 13) of f32 [N,4] is not supported; others "
-            "become cast, identity");
+            "m.onnx: node widen: operator Cast to string (opset 13) of f32 [N,4] is not supported; others "
+            "become cast, identity, to_bool, trunc");
 }
 
 // ---- the batch ----
