@@ -7,7 +7,7 @@
 
 namespace {
 
-std::vector<std::string> skipped;
+std::vector<std::string> skipped, decomposed;
 
 // Once nothing else fuses.
 constexpr std::string_view kLast = "fuse_quantized";
@@ -36,6 +36,7 @@ q::ExitStatus run(q::Job& job) {
         file.graph = q::run_pass(pass, std::move(file.graph), {}, changes);
     if (changes.size() == before) break;
   }
+  file.graph = q::run_pass("decompose", std::move(file.graph), {.decompose = decomposed}, changes);
   if (std::find(skipped.begin(), skipped.end(), kLast) == skipped.end())
     file.graph = q::run_pass(kLast, std::move(file.graph), {}, changes);
   q::validate(file.graph);
@@ -48,11 +49,14 @@ q::ExitStatus run(q::Job& job) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return q::tool_main({.name = "q-fuse",
-                       .summary = "make one node of several where the result is the same",
-                       .operands = "[MODEL]",
-                       .writes_file = true,
-                       .options = {{"--skip", "RULE", &skipped, "leave out a rule; repeatable", "", true}},
-                       .run = run},
-                      argc, argv);
+  return q::tool_main(
+      {.name = "q-fuse",
+       .summary = "make one node of several where the result is the same",
+       .operands = "[MODEL]",
+       .writes_file = true,
+       .options = {{"--skip", "RULE", &skipped, "leave out a rule; repeatable", "", true},
+                   {"--decompose", "OP", &decomposed,
+                    "write this operator out as simpler ones, as TinyNN does; repeatable", "", true}},
+       .run = run},
+      argc, argv);
 }

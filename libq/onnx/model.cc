@@ -366,7 +366,6 @@ constexpr Addition kAdditions[] = {
     {"Cast", 19, 0, "saturate"},
 };
 
-
 // The node as it was until the last schemas that are known.
 onnx::NodeProto without(onnx::NodeProto node, const Addition& addition) {
   if (addition.inputs > 0 && node.input_size() == addition.inputs) node.mutable_input()->RemoveLast();

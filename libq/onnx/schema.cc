@@ -27,7 +27,10 @@ bool may_be_real(const Parameter& parameter) {
 bool takes_reals(const std::string& type, int64_t opset, size_t index) {
   const onnx::OpSchema* schema = schema_of(type, opset);
   if (schema == nullptr || schema->inputs().empty()) return true;
-  return may_be_real(parameter(schema->inputs(), index));
+  const auto& inputs = schema->inputs();
+  // what later opsets have added are lists
+  if (index >= inputs.size() && inputs.back().GetOption() != onnx::OpSchema::Variadic) return false;
+  return may_be_real(parameter(inputs, index));
 }
 
 int input_of_same_type(const std::string& type, int64_t opset, size_t index) {

@@ -48,3 +48,26 @@ quantize() {
   q-run float.h5 --data "$data" --samples 0:100 --isa generic -j 1 --batch 13 -o other.float.h5
   same_bytes float.result.h5 other.float.h5
 }
+
+# quantize_digits MODEL: float.h5 and int8.h5, calibrated on 500 of the training digits.
+quantize_digits() {
+  data=$models/digits/optdigits.h5
+  quantize "$models/digits/$1" --data "$data:/train" --std 16 --samples 0:500
+}
+
+@test "digits: a vision transformer, all on integers, keeps its accuracy" {
+  quantize_digits digits_vit2x32.onnx
+  grep -q " 0 float nodes" report
+  run -0 q-compare --no-local float.h5 int8.h5 --data "$data:/test" --std 16 --min-accuracy 0.9625
+  [[ $output == *"accuracy           96.55 % reference, "* ]]
+}
+
+@test "digits: bidirectional LSTM and GRU, all on integers, keep their accuracy" {
+  quantize_digits digits_bilstm.onnx
+  grep -q " 0 float nodes" report
+  run -0 q-compare --no-local float.h5 int8.h5 --data "$data:/test" --std 16 --min-accuracy 0.956
+  [[ $output == *"accuracy           96.10 % reference, "* ]]
+  quantize_digits digits_bigru.onnx
+  run -0 q-compare --no-local float.h5 int8.h5 --data "$data:/test" --std 16 --min-accuracy 0.947
+  [[ $output == *"accuracy           95.21 % reference, "* ]]
+}

@@ -130,7 +130,7 @@ MACs         12 per sample, 100.0 % integer
   find "$source_dir/libq/ops" -maxdepth 1 -name '*.cc' -exec basename {} .cc \; | LC_ALL=C sort > "$out/wanted"
   LC_ALL=C sort "$out/listed" | diff "$out/wanted" -
   run -0 bash -c "q-info --list-ops | cut -f 3 | sort -u | tr '\n' ' '"
-  [ "$output" = "convert integer table " ]
+  [ "$output" = "convert float integer table " ]
 }
 
 @test "--list-observers names every observer of the source, with its methods" {

@@ -37,6 +37,7 @@ class GraphBuilder {
     return id;
   }
 
+  const std::string& last_op() const { return graph_.nodes.back().op; }
   void output(ValueId id) { graph_.outputs.push_back(id); }
 
   // Shapes inferred and everything validated.

@@ -53,11 +53,11 @@ class Pattern : public testing::Test {
   }
 
   // What the graph has become, which must compute what it did: within a few roundings of numbers below 100.
-  Graph after(const std::string& pass, ValueId output) {
+  Graph after(const std::string& pass, ValueId output, const PassContext& context = {}) {
     b.output(output);
     const Graph before = b.graph();
     Changes changes;
-    Graph out = run_pass(pass, before, {}, changes);
+    Graph out = run_pass(pass, before, context, changes);
     validate(out);
     const std::vector<float> x =
         random_values(elements(before.values[static_cast<size_t>(before.inputs[0])].type.shape));
@@ -183,6 +183,63 @@ TEST_F(Pattern, ANormalizationOverOtherAxesStaysAsItIs) {
   const ValueId variance = node("mean", {node("mul", {d, d})}, middle);
   const ValueId root = node("sqrt", {node("add", {variance, number(0.25f)})});
   EXPECT_EQ(operators(after("fuse_layer_norm", node("div", {d, root}))).size(), 7u);
+}
+
+// ---- operators written out ----
+
+class Decomposed : public Pattern {
+ protected:
+  // What the last node of the graph becomes, which computes what it did.
+  Graph written_out(ValueId output) {
+    const std::string op = b.last_op();
+    const std::vector<std::string> wanted = {op};
+    return after("decompose", output, {.decompose = wanted});
+  }
+};
+
+TEST_F(Decomposed, GluIsAProductWithASigmoid) {
+  const ValueId x = b.input("x", {2, 6, 3});
+  EXPECT_EQ(operators(written_out(node("glu", {x}, {{"axis", int64_t{1}}}))),
+            (Strings{"split", "sigmoid", "mul"}));
+}
+
+TEST_F(Decomposed, HardsigmoidIsARelu6) {
+  EXPECT_EQ(operators(written_out(node("hardsigmoid", {b.input("x", {2, 6})}))),
+            (Strings{"add_scalar", "relu6", "mul_scalar"}));
+}
+
+TEST_F(Decomposed, HardsigmoidOfAnotherSlopeStays) {
+  EXPECT_EQ(operators(written_out(node("hardsigmoid", {b.input("x", {2, 6})}, {{"alpha", 0.2}}))),
+            Strings{"hardsigmoid"});
+}
+
+TEST_F(Decomposed, LayerNormIsItsMeansAndOneRsqrt) {
+  const ValueId x = b.input("x", {2, 3, 8});
+  const ValueId y =
+      node("layer_norm", {x, random_constant({3, 8}), random_constant({3, 8})}, {{"axis", int64_t{1}}});
+  EXPECT_EQ(operators(written_out(y)), (Strings{"mean", "mul_scalar", "add", "mul", "mean", "add_scalar",
+                                                "rsqrt", "mul", "mul", "add"}));
+}
+
+TEST_F(Decomposed, RmsNormTakesNoMeanAway) {
+  const ValueId x = b.input("x", {2, 3, 8});
+  EXPECT_EQ(operators(written_out(node("rms_norm", {x, random_constant({8})}))),
+            (Strings{"mul", "mean", "add_scalar", "rsqrt", "mul", "mul"}));
+}
+
+TEST_F(Decomposed, PreluIsTwoRelus) {
+  const ValueId x = b.input("x", {2, 3, 4, 5});
+  EXPECT_EQ(operators(written_out(node("prelu", {x, random_constant({3})}))),
+            (Strings{"mul_scalar", "relu", "mul_scalar", "relu", "mul", "add"}));
+}
+
+TEST_F(Decomposed, SiluIsAProductWithItsSigmoid) {
+  EXPECT_EQ(operators(written_out(node("silu", {b.input("x", {2, 6})}))), (Strings{"sigmoid", "mul"}));
+}
+
+TEST_F(Decomposed, OperatorsThatAreNotNamedStay) {
+  const ValueId x = b.input("x", {2, 6});
+  EXPECT_EQ(operators(after("decompose", node("silu", {x}))), Strings{"silu"});
 }
 
 // ---- batch_norm before weights ----

@@ -31,6 +31,7 @@ struct PassContext {
   const Recipe* recipe = nullptr;
   const Stats* stats = nullptr;
   const Kernels* kernels = nullptr;  // of kernels_for; null: those of the row generic, which give the same
+  std::span<const std::string> decompose = {};  // operators that the pass decompose writes out
 };
 
 struct PassDef {
