@@ -208,8 +208,9 @@ TEST_F(Import, NamesTheFirstUnsupportedNodeAndCountsTheOthers) {
   add_node(many, "Det", "a", {"x"}, {"b"});
   add_node(many, "NonZero", "b", {"b"}, {"c"});
   add_node(many, "Det", "c", {"c"}, {"d"});
-  EXPECT_EQ(refusal(many),
-            "m.onnx: node a: operator Det (opset 13) is not supported, nor are 2 more nodes: 1 Det, 1 NonZero");
+  EXPECT_EQ(
+      refusal(many),
+      "m.onnx: node a: operator Det (opset 13) is not supported, nor are 2 more nodes: 1 Det, 1 NonZero");
 }
 
 TEST_F(Import, RefusesOperatorsOfOtherDomains) {
