@@ -127,6 +127,16 @@ struct BinsF32 {
   int32_t finest, offset;
 };
 
+// exp of binary32 in steps that all rows take, each rounded to binary32; within 1 ulp of exp(t):
+//   t = min(max(x - shift, least), most)   where exp is 0 and infinity already; a NaN stays one
+//   k = rint(t * log2_e), r = (t - k * ln2_high) - k * ln2_low   the first difference is exact
+//   y = (1 + (r + r * r * (terms[0] + r * (terms[1] + ...)))) * 2^k   by Horner's rule, rounded once
+// The terms have the least relative error of exp where |r| <= ln(2) / 2.
+constexpr float kExpLeast = -104, kExpMost = 88.8f;
+constexpr float kExpLog2E = 0x1.715476p0f, kExpLn2High = 0x1.62e4p-1f, kExpLn2Low = 0x1.7f7d1cp-20f;
+constexpr float kExpTerms[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239ecp-7f,
+                               0x1.6a2424p-10f};
+
 struct Kernels {
   const char* name;  // of the best row installed
 
@@ -161,6 +171,9 @@ struct Kernels {
   void (*add_f32)(const float* a, const float* b, size_t n, float lo, float hi,
                   float* out);  // clamped; a NaN stays one
   void (*mul_f32)(const float* a, const float* b, size_t n, float lo, float hi, float* out);
+
+  // exp(x - shift), as above; out may be x.
+  void (*exp_f32)(const float* x, size_t n, float shift, float* out);
 
   // Combines what it finds with what `range` holds already.
   void (*minmax_f32)(const float* x, size_t n, MinMaxF32* range);

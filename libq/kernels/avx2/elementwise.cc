@@ -152,6 +152,52 @@ void mul_f32(const float* a, const float* b, size_t n, float lo, float hi, float
   for_blocks<8>(n, block, out, a, b);
 }
 
+inline __m256 times(__m256 x, float factor) { return _mm256_mul_ps(x, _mm256_set1_ps(factor)); }
+
+// 2^k for -126 <= k <= 127.
+inline __m256 power_of_2(__m256i k) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k, _mm256_set1_epi32(127)), 23));
+}
+
+constexpr int kExpVectors = 4;  // side by side: the steps of one wait for each other
+
+inline void exp_of(__m256 (&x)[kExpVectors]) {
+  __m256 k[kExpVectors], series[kExpVectors];
+  __m256i power[kExpVectors];
+  unroll<kExpVectors>([&](auto v) __attribute__((always_inline)) {
+    x[v] = clamp(x[v], _mm256_set1_ps(kExpLeast), _mm256_set1_ps(kExpMost));
+    power[v] = _mm256_cvtps_epi32(times(x[v], kExpLog2E));
+    k[v] = _mm256_cvtepi32_ps(power[v]);
+    x[v] = _mm256_sub_ps(_mm256_sub_ps(x[v], times(k[v], kExpLn2High)), times(k[v], kExpLn2Low));
+    series[v] = _mm256_set1_ps(kExpTerms[4]);
+  });
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    unroll<kExpVectors>([&](auto v) __attribute__((always_inline)) {
+      series[v] = _mm256_add_ps(_mm256_mul_ps(series[v], x[v]), _mm256_set1_ps(kExpTerms[3 - i]));
+    });
+  });
+  unroll<kExpVectors>([&](auto v) __attribute__((always_inline)) {
+    const __m256 less_1 = _mm256_add_ps(x[v], _mm256_mul_ps(_mm256_mul_ps(x[v], x[v]), series[v]));
+    // k is from -150 to 128. The first product is exact.
+    const __m256i half = _mm256_srai_epi32(power[v], 1);
+    const __m256 y = _mm256_mul_ps(_mm256_add_ps(_mm256_set1_ps(1), less_1), power_of_2(half));
+    x[v] = _mm256_mul_ps(y, power_of_2(_mm256_sub_epi32(power[v], half)));
+  });
+}
+
+void exp_f32(const float* x, size_t n, float shift, float* out) {
+  const __m256 from = _mm256_set1_ps(shift);
+  const auto block = [&](float* y, const float* p) __attribute__((always_inline)) {
+    __m256 t[kExpVectors];
+    unroll<kExpVectors>([&](auto v) __attribute__((always_inline)) {
+      t[v] = _mm256_sub_ps(_mm256_loadu_ps(p + 8 * v), from);
+    });
+    exp_of(t);
+    unroll<kExpVectors>([&](auto v) __attribute__((always_inline)) { _mm256_storeu_ps(y + 8 * v, t[v]); });
+  };
+  for_blocks<8 * kExpVectors>(n, block, out, x);
+}
+
 }  // namespace
 
 void install_elementwise(Kernels& kernels) {
@@ -162,6 +208,7 @@ void install_elementwise(Kernels& kernels) {
   kernels.mul_u8 = mul_u8;
   kernels.add_f32 = add_f32;
   kernels.mul_f32 = mul_f32;
+  kernels.exp_f32 = exp_f32;
 }
 
 }  // namespace q::avx2

@@ -191,6 +191,28 @@ void mul_f32(const float* a, const float* b, size_t n, float lo, float hi, float
       });
 }
 
+inline __m512 times(__m512 x, float factor) { return _mm512_mul_ps(x, _mm512_set1_ps(factor)); }
+
+inline __m512 exp_of(__m512 t) {
+  t = clamp(t, _mm512_set1_ps(kExpLeast), _mm512_set1_ps(kExpMost));
+  const __m512 k = _mm512_roundscale_ps(times(t, kExpLog2E), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 r = _mm512_sub_ps(_mm512_sub_ps(t, times(k, kExpLn2High)), times(k, kExpLn2Low));
+  __m512 series = _mm512_set1_ps(kExpTerms[4]);
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    series = _mm512_add_ps(_mm512_mul_ps(series, r), _mm512_set1_ps(kExpTerms[3 - i]));
+  });
+  const __m512 less_1 = _mm512_add_ps(r, _mm512_mul_ps(_mm512_mul_ps(r, r), series));
+  return _mm512_scalef_ps(_mm512_add_ps(_mm512_set1_ps(1), less_1), k);
+}
+
+void exp_f32(const float* x, size_t n, float shift, float* out) {
+  const __m512 from = _mm512_set1_ps(shift);
+  write_floats(
+      n, out, [&](__mmask16 lanes, size_t i) __attribute__((always_inline)) {
+        return exp_of(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), from));
+      });
+}
+
 }  // namespace
 
 void install_elementwise(Kernels& kernels) {
@@ -201,6 +223,7 @@ void install_elementwise(Kernels& kernels) {
   kernels.mul_u8 = mul_u8;
   kernels.add_f32 = add_f32;
   kernels.mul_f32 = mul_f32;
+  kernels.exp_f32 = exp_f32;
 }
 
 }  // namespace q::avx512vnni

@@ -38,6 +38,31 @@ static void mul_f32(const float* a, const float* b, size_t n, float lo, float hi
   for (size_t i = 0; i < n; ++i) out[i] = clamp(a[i] * b[i], lo, hi);
 }
 
+// 2^k for -126 <= k <= 127.
+static float power_of_2(int32_t k) {
+  const uint32_t bits = static_cast<uint32_t>(k + 127) << 23;
+  float power;
+  __builtin_memcpy(&power, &bits, sizeof power);
+  return power;
+}
+
+static float exp_of(float t) {
+  if (isnan(t)) return t;
+  t = clamp(t, kExpLeast, kExpMost);
+  const float k = nearbyintf(t * kExpLog2E);
+  const float r = (t - k * kExpLn2High) - k * kExpLn2Low;
+  float series = kExpTerms[4];
+  for (int i = 3; i >= 0; --i) series = series * r + kExpTerms[i];
+  const float y = 1 + (r + r * r * series);
+  // k is from -150 to 128. The first product is exact.
+  const int32_t power = static_cast<int32_t>(k), half = power / 2;
+  return y * power_of_2(half) * power_of_2(power - half);
+}
+
+static void exp_f32(const float* x, size_t n, float shift, float* out) {
+  for (size_t i = 0; i < n; ++i) out[i] = exp_of(x[i] - shift);
+}
+
 void install_elementwise(Kernels& kernels) {
   kernels.quantize_u8 = quantize_u8;
   kernels.dequantize_u8 = dequantize_u8;
@@ -46,6 +71,7 @@ void install_elementwise(Kernels& kernels) {
   kernels.mul_u8 = mul_u8;
   kernels.add_f32 = add_f32;
   kernels.mul_f32 = mul_f32;
+  kernels.exp_f32 = exp_f32;
 }
 
 }  // namespace q::generic

@@ -165,6 +165,36 @@ void mul_f32(const float* a, const float* b, size_t n, float lo, float hi, float
   combine_f32(a, b, n, lo, hi, out, [](float32x4_t x, float32x4_t y) { return vmulq_f32(x, y); });
 }
 
+// 2^k for -126 <= k <= 127.
+inline float32x4_t power_of_2(int32x4_t k) {
+  return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(k, vdupq_n_s32(127)), 23));
+}
+
+inline float32x4_t exp_of(float32x4_t t) {
+  t = clamp(t, vdupq_n_f32(kExpLeast), vdupq_n_f32(kExpMost));
+  const float32x4_t k = vrndnq_f32(vmulq_n_f32(t, kExpLog2E));
+  const float32x4_t r = vsubq_f32(vsubq_f32(t, vmulq_n_f32(k, kExpLn2High)), vmulq_n_f32(k, kExpLn2Low));
+  float32x4_t series = vdupq_n_f32(kExpTerms[4]);
+  unroll<4>([&](auto i) __attribute__((always_inline)) {
+    series = vaddq_f32(vmulq_f32(series, r), vdupq_n_f32(kExpTerms[3 - i]));
+  });
+  const float32x4_t less_1 = vaddq_f32(r, vmulq_f32(vmulq_f32(r, r), series));
+  // k is from -150 to 128. The first product is exact.
+  const int32x4_t power = vcvtq_s32_f32(k), half = vshrq_n_s32(power, 1);
+  const float32x4_t y = vmulq_f32(vaddq_f32(vdupq_n_f32(1), less_1), power_of_2(half));
+  return vmulq_f32(y, power_of_2(vsubq_s32(power, half)));
+}
+
+void exp_f32(const float* x, size_t n, float shift, float* out) {
+  const float32x4_t from = vdupq_n_f32(shift);
+  const auto block = [&](float* y, const float* p) __attribute__((always_inline)) {
+    unroll<4>([&](auto v) __attribute__((always_inline)) {
+      vst1q_f32(y + 4 * v, exp_of(vsubq_f32(vld1q_f32(p + 4 * v), from)));
+    });
+  };
+  for_blocks(n, block, out, x);
+}
+
 }  // namespace
 
 void install_elementwise(Kernels& kernels) {
@@ -175,6 +205,7 @@ void install_elementwise(Kernels& kernels) {
   kernels.mul_u8 = mul_u8;
   kernels.add_f32 = add_f32;
   kernels.mul_f32 = mul_f32;
+  kernels.exp_f32 = exp_f32;
 }
 
 }  // namespace q::neondot
