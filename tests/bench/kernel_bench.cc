@@ -1,6 +1,6 @@
 // Kernels of every row this machine can run, and operators made of them: multiply-adds per second beside the
-// row's limit, or bytes per second, read and written, beside memcpy. Names are kernel/row/shape. Turns are
-// short unless the command line says otherwise.
+// row's limit, elements per second, or bytes per second, read and written, beside memcpy. Names are
+// kernel/row/shape. Turns are short unless the command line says otherwise.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -230,32 +230,55 @@ TensorType operand_type(const OpDef& op, size_t index, const Shape& shape, bool 
           QParams{QScheme::kPerTensorAffine, 0, lo, lo + 255, {0.02}, {zero_point}}};
 }
 
-void layer(benchmark::State& state, const Kernels& kernels, const Layer& layer, bool integers, double limit) {
-  const OpDef& op = *find_op(layer.op);
-  const Attrs attrs = parse_attrs(op, layer.attrs);
-  std::vector<Tensor> in;
-  std::vector<TensorType> types;
-  for (const Shape& shape : layer.in) {
-    types.push_back(operand_type(op, types.size(), shape, integers));
-    in.push_back(make_tensor(types.back()));
-    for (int64_t i = 0; i < elements(shape); ++i) {
+// An operator on operands of its own, with these kernels.
+class Operation {
+ public:
+  // Reals are whole numbers from -125 to 125, times the unit.
+  Operation(const Layer& layer, bool integers, const Kernels& kernels, float unit = 1)
+      : op_(*find_op(layer.op)), attrs_(parse_attrs(op_, layer.attrs)) {
+    for (const Shape& shape : layer.in) {
+      types_.push_back(operand_type(op_, types_.size(), shape, integers));
+      in_.push_back(make_tensor(types_.back()));
+      fill(in_.back(), integers, unit);
+    }
+    out_ = make_tensor(operand_type(op_, 0, op_.infer(attrs_, types_).at(0), integers));
+    for (const Tensor& tensor : in_) views_.push_back(tensor.view());
+    std::vector<View> constants(in_.size());
+    for (size_t i = layer.constants_from; i < in_.size(); ++i) constants[i] = views_[i];
+    const CompileCall call{attrs_, types_, {&out_.type, 1}, constants, kernels};
+    run_ = integers ? op_.quant(call) : op_.f32(call);
+  }
+  void run() {
+    const MutableView written = out_.mutable_view();
+    run_({views_, {&written, 1}});
+  }
+  size_t macs() const { return static_cast<size_t>(op_.macs(attrs_, types_, out_.type.shape)); }
+  int64_t outputs() const { return elements(out_.type.shape); }
+
+ private:
+  static void fill(Tensor& tensor, bool integers, float unit) {
+    for (int64_t i = 0; i < elements(tensor.type.shape); ++i) {
       if (integers)
-        in.back().as<uint8_t>()[i] = static_cast<uint8_t>(i * 37 % 251);
+        tensor.as<uint8_t>()[i] = static_cast<uint8_t>(i * 37 % 251);
       else
-        in.back().as<float>()[i] = static_cast<float>(i * 37 % 251) - 125;
+        tensor.as<float>()[i] = (static_cast<float>(i * 37 % 251) - 125) * unit;
     }
   }
-  Tensor out = make_tensor(operand_type(op, 0, op.infer(attrs, types).at(0), integers));
-  std::vector<View> views, constants(in.size());
-  for (const Tensor& tensor : in) views.push_back(tensor.view());
-  for (size_t i = layer.constants_from; i < in.size(); ++i) constants[i] = views[i];
-  const CompileCall call{attrs, types, {&out.type, 1}, constants, kernels};
-  const Run run = integers ? op.quant(call) : op.f32(call);
-  const MutableView written = out.mutable_view();
-  const size_t macs = static_cast<size_t>(op.macs(attrs, types, out.type.shape));
+
+  const OpDef& op_;
+  const Attrs attrs_;
+  std::vector<Tensor> in_;
+  std::vector<TensorType> types_;
+  Tensor out_;
+  std::vector<View> views_;
+  Run run_;
+};
+
+void layer(benchmark::State& state, const Kernels& kernels, const Layer& layer, bool integers, double limit) {
+  Operation operation(layer, integers, kernels);
   set_thread_count(1);
-  run({views, {&written, 1}});  // memory that was never touched is not what is measured
-  count_macs(state, macs, limit, [&] { run({views, {&written, 1}}); });
+  operation.run();  // memory that was never touched is not what is measured
+  count_macs(state, operation.macs(), limit, [&] { operation.run(); });
   set_thread_count(0);
 }
 
@@ -265,6 +288,33 @@ void add_layers(const std::string& row, const Kernels& kernels) {
         [&, limit = peak_rate(row, "int8")](auto& state) { layer(state, kernels, each, true, limit); });
     add(std::string(each.op) + "_f32", row, each.shape,
         [&, limit = peak_rate(row, "f32")](auto& state) { layer(state, kernels, each, false, limit); });
+  }
+}
+
+// ---- elements of operators that are more than bytes and not multiply-adds, on one thread ----
+
+void elementwise(benchmark::State& state, const Kernels& kernels, const Layer& layer, bool integers) {
+  Operation operation(layer, integers, kernels, 1.f / 16);  // no exponential is subnormal
+  set_thread_count(1);
+  operation.run();
+  for (auto _ : state) {
+    operation.run();
+    benchmark::ClobberMemory();
+  }
+  set_thread_count(0);
+  state.SetItemsProcessed(operation.outputs() * state.iterations());
+}
+
+void add_softmax(const std::string& row, const Kernels& kernels) {
+  static const std::vector<Layer> all = {
+      {"softmax", "64x1000", "", {{64, 1000}}, 1},
+      {"softmax", "64x1000,axis0", "axis=0", {{64, 1000}}, 1},
+      {"log_softmax", "64x1000", "", {{64, 1000}}, 1},
+  };
+  for (const Layer& each : all) {
+    const std::string name = each.op;
+    add(name + "_u8", row, each.shape, [&](auto& state) { elementwise(state, kernels, each, true); });
+    add(name + "_f32", row, each.shape, [&](auto& state) { elementwise(state, kernels, each, false); });
   }
 }
 
@@ -461,6 +511,7 @@ void add_all() {
     const Kernels& kernels = kernels_for(row);
     add_products(row, kernels);
     add_layers(row, kernels);
+    add_softmax(row, kernels);
     add_streams(row, kernels);
     add_pools(row, kernels);
   }
