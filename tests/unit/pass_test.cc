@@ -100,6 +100,8 @@ bool is_steady(const Choice& choice, size_t fed, From from) {
                                             "instance_norm",    "layer_norm",  "normalize",
                                             "rms_norm",         "std",         "var"};
   if (std::ranges::find(kOfSpread, choice.op->name) != std::end(kOfSpread)) return false;
+  // overshoots its input's range, which is that of its integers
+  if (choice.example->attrs.find("cubic") != std::string_view::npos) return false;
   const bool is_question = choice.op->qrule == QRule::kFixed && choice.op->fixed_hi == kTruthEnd;
   if (is_question || choice.op->reals_from == 0) return false;  // jumps for some operands, wherever they are
   if (choice.op->weight != kNone || !can_evaluate(*choice.op, choice.example->inputs[0].rank)) return true;
@@ -381,13 +383,15 @@ TEST_P(Pass, KeepsWhatEveryPairOfOperatorsComputes) {
 }
 
 TEST_P(Pass, KeepsWhatChainsOfOperatorsCompute) {
-  constexpr int kGraphs = 1000, kTries = 12;
+  constexpr int kGraphs = 1000;
+  // what rounding to integers changes grows from node to node
+  const int most = GetParam()->name == "convert" ? 3 : 12;
   for (int i = 0; i < kGraphs; ++i) {
     RandomGraph made(random);
     const Choice& first = any();
     ValueId last = made.begin(first, any_rank(first.example->inputs[0]));
     if (last == kNone) continue;
-    for (int tries = 0; tries < kTries; ++tries) {
+    for (int tries = 0; tries < most; ++tries) {
       const ValueId next = made.append(any(), 0, last, made.shape(last));
       if (next == kNone) continue;
       add_reader(made, last);
