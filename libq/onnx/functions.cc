@@ -22,11 +22,9 @@ using onnx::NodeProto;
 constexpr int kDeepest = 64;         // functions that call functions
 constexpr int kMostNodes = 100'000;  // a few bytes of functions must not ask for all memory
 
-bool is_standard(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
-
 bool is_known(const NodeProto& node, int64_t opset) {
-  return is_standard(node.domain()) && (node.op_type() == "Constant" || is_shape_type(node.op_type()) ||
-                                        has_operator(node.op_type(), opset));
+  return is_onnx_domain(node.domain()) && (node.op_type() == "Constant" || is_shape_type(node.op_type()) ||
+                                           has_operator(node.op_type(), opset));
 }
 
 // What has become of a function's own names at one call.
@@ -123,7 +121,7 @@ class Inliner {
   const FunctionProto* function_of(const NodeProto& node) const {
     const auto found = functions_.find(text(node.domain(), ".", node.op_type()));
     if (found != functions_.end()) return found->second;
-    if (!is_standard(node.domain()) || is_known(node, opset_)) return nullptr;
+    if (!is_onnx_domain(node.domain()) || is_known(node, opset_)) return nullptr;
     const onnx::OpSchema* schema = schema_of(node.op_type(), opset_);
     return schema != nullptr && schema->HasFunction() ? schema->GetFunction() : nullptr;
   }
@@ -176,7 +174,7 @@ class Inliner {
 
   void add(NodeProto node, int index, int depth) {
     const std::string name = node.name().empty() ? text(node.op_type(), "_", index) : node.name();
-    if (is_standard(node.domain()) && add_plain(node, name, depth)) return;
+    if (is_onnx_domain(node.domain()) && add_plain(node, name, depth)) return;
     const FunctionProto* function = function_of(node);
     if (function == nullptr) {
       append(std::move(node));
@@ -190,7 +188,7 @@ class Inliner {
       throw Error(ErrorKind::kUnsupported,
                   text("node ", name, ": functions become more than ", kMostNodes, " nodes, wanted fewer"));
     changes_.push_back({"written out", name, text(node.op_type(), " as ", function->node_size(), " nodes")});
-    const bool is_of_onnx = is_standard(node.domain()) && !functions_.contains(text(".", node.op_type()));
+    const bool is_of_onnx = is_onnx_domain(node.domain()) && !functions_.contains(text(".", node.op_type()));
     Call call(node, *function, is_of_onnx ? schema_of(node.op_type(), opset_) : nullptr, name);
     for (int i = 0; i < function->node_size(); ++i) add(call.node(function->node(i), i), i, depth + 1);
   }

@@ -83,8 +83,6 @@ onnx::ModelProto parse(const std::string& path, const std::string& shown) {
   return model;
 }
 
-bool is_onnx_domain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
-
 int64_t opset_of(const onnx::ModelProto& model) {
   const std::string wanted = text(", wanted ", kOldestOpset, " to ", kLastOpset);
   std::optional<int64_t> found;

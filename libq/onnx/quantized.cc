@@ -65,9 +65,8 @@ std::vector<NodeProto> integer_sum(const NodeProto& node, const std::string& nam
 
 // ---- operators between integers ----
 
-NodeProto dequantized(const std::string& output, const NodeProto& node, int first, int axis) {
-  NodeProto out = make_node("DequantizeLinear", output,
-                            {input_of(node, first), input_of(node, first + 1), input_of(node, first + 2)});
+NodeProto dequantized(const std::string& output, const std::vector<std::string>& inputs, int axis) {
+  NodeProto out = make_node("DequantizeLinear", output, inputs);
   onnx::AttributeProto& attribute = *out.add_attribute();
   attribute.set_name("axis");
   attribute.set_type(onnx::AttributeProto::INT);
@@ -79,18 +78,16 @@ NodeProto dequantized(const std::string& output, const NodeProto& node, int firs
 std::vector<NodeProto> linear(const NodeProto& node, const std::string& name) {
   const bool is_conv = node.op_type() == "QLinearConv";
   const std::string x = text(name, "/x"), w = text(name, "/w"), b = text(name, "/b"), y = text(name, "/y");
-  std::vector<NodeProto> out = {dequantized(x, node, 0, 1), dequantized(w, node, 3, is_conv ? 0 : 1)};
+  std::vector<NodeProto> out = {
+      dequantized(x, {input_of(node, 0), input_of(node, 1), input_of(node, 2)}, 1),
+      dequantized(w, {input_of(node, 3), input_of(node, 4), input_of(node, 5)}, is_conv ? 0 : 1)};
   NodeProto product = make_node(is_conv ? "Conv" : "MatMul", y, {x, w});
   *product.mutable_attribute() = node.attribute();
   product.set_name(name);
   if (is_conv && !input_of(node, 8).empty()) {
     const std::string scale = text(name, "/b_scale");
     out.push_back(make_node("Mul", scale, {input_of(node, 1), input_of(node, 4)}));
-    out.push_back(make_node("DequantizeLinear", b, {input_of(node, 8), scale}));
-    onnx::AttributeProto& axis = *out.back().add_attribute();
-    axis.set_name("axis");
-    axis.set_type(onnx::AttributeProto::INT);
-    axis.set_i(0);
+    out.push_back(dequantized(b, {input_of(node, 8), scale}, 0));
     product.add_input(b);
   }
   out.push_back(std::move(product));

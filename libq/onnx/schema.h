@@ -5,10 +5,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "q/op.h"
 
 namespace q {
+
+// True for ai.onnx, which has no name either.
+inline bool is_onnx_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 
 // libonnx may know no later opset.
 inline constexpr int64_t kLastSchemas = 17;

@@ -1,8 +1,6 @@
 // flat_log_softmax: x - log(sum of exp(x)) over an axis and all axes behind it.
-#include <vector>
-
 #include "base/text.h"
-#include "ops/shared/move.h"
+#include "ops/shared/lines.h"
 #include "ops/shared/samples.h"
 #include "ops/shared/softmax.h"
 #include "q/op.h"
@@ -11,41 +9,17 @@ namespace q {
 
 namespace {
 
-int first_axis(const Attrs& attrs, const Shape& shape) {
-  return normalize_axis(attr_int(attrs, "axis"), shape.rank, "attribute axis");
-}
-
-std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
-  first_axis(attrs, in[0].shape);
-  return {in[0].shape};
-}
-
 void samples(const Attrs& attrs, std::span<const TensorType> in, std::span<const Shape>) {
   const Shape& shape = in[0].shape;
-  const int axis = first_axis(attrs, shape);
+  const int axis = line_axis(attrs, shape);
   if (axis <= free_axis(shape))
     throw mixes_samples(text("log_softmax over axes ", axis, " to ", shape.rank - 1));
 }
 
-// Row-major, the axes are one.
-SoftmaxRows rows_of(const CompileCall& call) {
-  const Shape& shape = call.out[0].shape;
-  const int axis = first_axis(call.attrs, shape);
-  return {product(shape, 0, axis), product(shape, axis, shape.rank), 1};
-}
+Run compile_f32(const CompileCall& call) { return compile_log_softmax_f32(call, softmax_over_axes(call)); }
+Run compile_quant(const CompileCall& call) { return compile_log_softmax_u8(call, softmax_over_axes(call)); }
 
-Run compile_f32(const CompileCall& call) { return compile_log_softmax_f32(call, rows_of(call)); }
-Run compile_quant(const CompileCall& call) { return compile_log_softmax_u8(call, rows_of(call)); }
-
-// What LogSoftmax means until opset 12; log_softmax takes a single axis.
-bool map_onnx(OnnxNode& node) {
-  if (node.opset >= 13) return false;
-  node.attrs.emplace("axis", int64_t{1});
-  const Shape& shape = node.inputs.at(0).type.shape;
-  return product(shape, first_axis(node.attrs, shape) + 1, shape.rank) != 1;
-}
-
-constexpr OnnxName kOnnx[] = {{"LogSoftmax", 7, map_onnx}};
+constexpr OnnxName kOnnx[] = {{"LogSoftmax", 7, map_onnx_flat_softmax}};
 
 constexpr AttrSpec kAttrs[] = {
     {"axis", "the first of the axes over which the exponentials of the result sum to 1", AttrKind::kInt, "1"},
@@ -73,7 +47,7 @@ constinit const OpDef op_flat_log_softmax = {
     .qrule = QRule::kFixed,
     .fixed_lo = -15.9375f,  // 1/16 a step, and 0 the greatest level
     .fixed_hi = 0.0625f,
-    .infer = infer,
+    .infer = infer_along_axis,
     .samples = samples,
     .f32 = compile_f32,
     .quant = compile_quant,

@@ -1,46 +1,17 @@
 // rms_norm: x / sqrt(mean of x^2 + epsilon) * weight over an axis and all axes behind it.
-#include "base/text.h"
-#include "ops/shared/lines.h"
-#include "ops/shared/move.h"
 #include "ops/shared/normalize.h"
-#include "ops/shared/samples.h"
 #include "q/op.h"
 
 namespace q {
 
 namespace {
 
-std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
-  const Shape& shape = in[0].shape;
-  const int axis = line_axis(attrs, shape);
-  Shape normalized;
-  for (int each = axis; each < shape.rank; ++each) normalized[normalized.rank++] = shape[each];
-  if (product(shape, axis, shape.rank) == 0)
-    throw Error(ErrorKind::kInvalid, text("input is ", to_string(shape), ", wanted elements"));
-  check_parameter_shapes(in, normalized);
-  return {shape};
+Run compile_f32(const CompileCall& call) {
+  return compile_normalize_f32(call, normalize_over_axes(call, false));
 }
-
-void samples(const Attrs& attrs, std::span<const TensorType> in, std::span<const Shape>) {
-  check_parameters(in);
-  const int axis = line_axis(attrs, in[0].shape);
-  if (free_axis(in[0].shape) >= axis)
-    throw mixes_samples(text("normalization over axes ", axis, " to ", in[0].shape.rank - 1));
+Run compile_quant(const CompileCall& call) {
+  return compile_normalize_u8(call, normalize_over_axes(call, false));
 }
-
-GroupPlan plan_of(const CompileCall& call) {
-  const Shape& shape = call.in[0].shape;
-  const int axis = line_axis(call.attrs, shape);
-  const int64_t n = product(shape, axis, shape.rank);
-  return {.groups = product(shape, 0, axis),
-          .n = n,
-          .parameters = n,
-          .centers = false,
-          .epsilon = attr_float(call.attrs, "epsilon")};
-}
-
-Run compile_f32(const CompileCall& call) { return compile_normalize_f32(call, plan_of(call)); }
-Run compile_quant(const CompileCall& call) { return compile_normalize_u8(call, plan_of(call)); }
 
 bool map_onnx(OnnxNode& node) {
   take_stash_type(node);
@@ -73,15 +44,14 @@ constinit const OpDef op_rms_norm = {
     .name = "rms_norm",
     .doc =
         "x / sqrt(mean of x^2 + epsilon) * weight over an axis and all axes behind it; inputs x and perhaps "
-        "a "
-        "weight of their extents",
+        "a weight of their extents",
     .inputs_max = 2,
     .attrs = kAttrs,
     .onnx = kOnnx,
     .layout = Layout::kPlain,
     .parameters_from = 1,
-    .infer = infer,
-    .samples = samples,
+    .infer = infer_normalize,
+    .samples = samples_beside_normalized,
     .f32 = compile_f32,
     .quant = compile_quant,
     .cases = kCases,

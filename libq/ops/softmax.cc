@@ -1,10 +1,8 @@
 // softmax: exp(x) / sum of exp(x) along an axis.
 #include "ops/shared/softmax.h"
 
-#include <vector>
-
 #include "base/text.h"
-#include "ops/shared/move.h"
+#include "ops/shared/lines.h"
 #include "ops/shared/samples.h"
 #include "q/op.h"
 
@@ -12,37 +10,15 @@ namespace q {
 
 namespace {
 
-std::vector<Shape> infer(const Attrs& attrs, std::span<const TensorType> in) {
-  const Shape& shape = in[0].shape;
-  normalize_axis(attr_int(attrs, "axis"), shape.rank, "attribute axis");
-  return {shape};
-}
-
 void samples(const Attrs& attrs, std::span<const TensorType> in, std::span<const Shape>) {
-  const int axis = normalize_axis(attr_int(attrs, "axis"), in[0].shape.rank, "attribute axis");
+  const int axis = line_axis(attrs, in[0].shape);
   if (axis == free_axis(in[0].shape)) throw mixes_samples(text("softmax over axis ", axis));
 }
 
-SoftmaxRows rows_of(const CompileCall& call) {
-  const Shape& shape = call.out[0].shape;
-  const int axis = normalize_axis(attr_int(call.attrs, "axis"), shape.rank, "attribute axis");
-  const int64_t step = product(shape, axis + 1, shape.rank);
-  return {product(shape, 0, axis) * step, shape[axis], step};
-}
+Run compile_f32(const CompileCall& call) { return compile_softmax_f32(call, softmax_along_axis(call)); }
+Run compile_quant(const CompileCall& call) { return compile_softmax_u8(call, softmax_along_axis(call)); }
 
-Run compile_f32(const CompileCall& call) { return compile_softmax_f32(call, rows_of(call)); }
-Run compile_quant(const CompileCall& call) { return compile_softmax_u8(call, rows_of(call)); }
-
-bool map_onnx(OnnxNode& node) {
-  if (node.opset >= 13) return node.attrs.emplace("axis", int64_t{-1}), true;
-  // one distribution over this axis and all behind it, until opset 12: flat_softmax where those are more
-  const Shape& shape = node.inputs.at(0).type.shape;
-  node.attrs.emplace("axis", int64_t{1});
-  const int axis = normalize_axis(attr_int(node.attrs, "axis"), shape.rank, "axis");
-  return product(shape, axis + 1, shape.rank) == 1;
-}
-
-constexpr OnnxName kOnnx[] = {{"Softmax", 7, map_onnx}};
+constexpr OnnxName kOnnx[] = {{"Softmax", 7, map_onnx_softmax}};
 
 constexpr AttrSpec kAttrs[] = {
     {"axis", "the axis along which the result sums to 1", AttrKind::kInt, "-1", true},
@@ -68,7 +44,7 @@ constinit const OpDef op_softmax = {
     .qrule = QRule::kFixed,
     .fixed_lo = 0,
     .fixed_hi = 1,
-    .infer = infer,
+    .infer = infer_along_axis,
     .samples = samples,
     .f32 = compile_f32,
     .quant = compile_quant,

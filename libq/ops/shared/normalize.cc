@@ -9,6 +9,8 @@
 #include "base/parallel.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
+#include "ops/shared/lines.h"
+#include "ops/shared/move.h"
 #include "ops/shared/onnx.h"
 #include "ops/shared/samples.h"
 #include "ops/shared/u8.h"
@@ -192,6 +194,35 @@ Run compile_normalize_u8(const CompileCall& call, const GroupPlan& plan) {
                    out + c * plan.per_parameter);
     });
   };
+}
+
+std::vector<Shape> infer_normalize(const Attrs& attrs, std::span<const TensorType> in) {
+  const Shape& shape = in[0].shape;
+  const int axis = line_axis(attrs, shape);
+  Shape normalized;
+  for (int each = axis; each < shape.rank; ++each) normalized[normalized.rank++] = shape[each];
+  if (product(shape, axis, shape.rank) == 0)
+    throw Error(ErrorKind::kInvalid, text("input is ", to_string(shape), ", wanted elements"));
+  check_parameter_shapes(in, normalized);
+  return {shape};
+}
+
+void samples_beside_normalized(const Attrs& attrs, std::span<const TensorType> in, std::span<const Shape>) {
+  check_parameters(in);
+  const int axis = line_axis(attrs, in[0].shape);
+  if (free_axis(in[0].shape) >= axis)
+    throw mixes_samples(text("normalization over axes ", axis, " to ", in[0].shape.rank - 1));
+}
+
+GroupPlan normalize_over_axes(const CompileCall& call, bool centers) {
+  const Shape& shape = call.in[0].shape;
+  const int axis = line_axis(call.attrs, shape);
+  const int64_t n = product(shape, axis, shape.rank);
+  return {.groups = product(shape, 0, axis),
+          .n = n,
+          .parameters = n,
+          .centers = centers,
+          .epsilon = attr_float(call.attrs, "epsilon")};
 }
 
 void check_parameter_shapes(std::span<const TensorType> in, const Shape& wanted) {

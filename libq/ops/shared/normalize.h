@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "q/op.h"
 
@@ -30,6 +31,17 @@ Run compile_normalize_f32(const CompileCall& call, const GroupPlan& plan);
 //   k = s / sqrt(var * s^2 + epsilon),  y = Q(f32: (q - mean) * k * weight + bias)
 // Where elements share a weight, k * weight is taken first.
 Run compile_normalize_u8(const CompileCall& call, const GroupPlan& plan);
+
+// ---- over the attribute `axis` and all axes behind it ----
+
+// The shape of the input. Throws unless the parameters have the extents of these axes.
+std::vector<Shape> infer_normalize(const Attrs& attrs, std::span<const TensorType> in);
+void samples_beside_normalized(const Attrs& attrs, std::span<const TensorType> in,
+                               std::span<const Shape> out);
+// A group for each place on the axes before.
+GroupPlan normalize_over_axes(const CompileCall& call, bool centers);
+
+// ---- over any ----
 
 // Throws unless the parameters have this shape.
 void check_parameter_shapes(std::span<const TensorType> in, const Shape& wanted);

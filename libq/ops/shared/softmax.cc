@@ -7,6 +7,8 @@
 
 #include "base/math.h"
 #include "base/parallel.h"
+#include "ops/shared/lines.h"
+#include "ops/shared/move.h"
 #include "ops/shared/u8.h"
 
 namespace q {
@@ -211,6 +213,31 @@ Run compile_u8(const CompileCall& call, const SoftmaxRows& rows, const Finish& f
 }
 
 }  // namespace
+
+SoftmaxRows softmax_along_axis(const CompileCall& call) {
+  const Shape& shape = call.out[0].shape;
+  const int axis = line_axis(call.attrs, shape);
+  const int64_t step = product(shape, axis + 1, shape.rank);
+  return {product(shape, 0, axis) * step, shape[axis], step};
+}
+
+SoftmaxRows softmax_over_axes(const CompileCall& call) {
+  const Shape& shape = call.out[0].shape;
+  const int axis = line_axis(call.attrs, shape);
+  return {product(shape, 0, axis), product(shape, axis, shape.rank), 1};
+}
+
+bool map_onnx_softmax(OnnxNode& node) {
+  if (node.opset >= 13) return node.attrs.emplace("axis", int64_t{-1}), true;
+  return !map_onnx_flat_softmax(node);
+}
+
+bool map_onnx_flat_softmax(OnnxNode& node) {
+  if (node.opset >= 13) return false;
+  node.attrs.emplace("axis", int64_t{1});
+  const Shape& shape = node.inputs.at(0).type.shape;
+  return product(shape, line_axis(node.attrs, shape) + 1, shape.rank) != 1;
+}
 
 Run compile_softmax_f32(const CompileCall& call, const SoftmaxRows& rows) {
   return for_rows<float>(
